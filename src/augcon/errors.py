@@ -1,0 +1,102 @@
+"""Everything that can go wrong, as one tree.
+
+    AugConError
+    ├── UserError              the user can mend it: exit code 2
+    │   ├── SettingsError      a misspelt key, an impossible value, two settings that disagree
+    │   ├── CorpusError        no such path, nothing readable in it
+    │   ├── ExamplesError      an annotated example or a prompt file that cannot be used
+    │   ├── OutputError        the output folder belongs to another run, or holds none
+    │   └── MissingExtraError  an optional dependency that is not installed
+    ├── RunError               it concerns the whole run, which stops and can be resumed: exit 1
+    │   ├── ModelError         server gone, wrong key, unknown model, quota spent
+    │   ├── AssetError         the embedded model's files cannot be had
+    │   └── StoreError         disk full, database damaged or locked
+    └── ItemError              it concerns one item: recorded with its reason, the run goes on
+        ├── ReplyError         the model's reply cannot be used, after all tries
+        └── RequestRefused     the server refuses this one request (too long, content policy)
+
+A message says what happened, to which item, and what can be done. Every error is built from
+positional strings alone, so that it can be pickled and carried between processes.
+"""
+
+
+class AugConError(Exception):
+    """Root of every error that this package raises on purpose."""
+
+    exit_code = 1
+
+
+class UserError(AugConError):
+    """The user's input or settings are wrong, and only the user can mend them."""
+
+    exit_code = 2
+
+
+class SettingsError(UserError):
+    """A setting has an unknown name or an impossible value."""
+
+
+class CorpusError(UserError):
+    """The corpus cannot be read at all."""
+
+
+class ExamplesError(UserError):
+    """An annotated example, a principle or a prompt file cannot be used."""
+
+
+class OutputError(UserError):
+    """The output folder cannot be used for this command."""
+
+
+class MissingExtraError(UserError):
+    """An optional dependency is needed and not installed."""
+
+    def __init__(self, purpose: str, extra: str) -> None:
+        super().__init__(purpose, extra)
+        self.purpose = purpose
+        self.extra = extra
+
+    def __str__(self) -> str:
+        return f"{self.purpose} needs an extra: pip install 'augcon[{self.extra}]'"
+
+
+class RunError(AugConError):
+    """The whole run cannot go on; what is done is kept, and the run can be resumed."""
+
+
+class ModelError(RunError):
+    """The model or its server cannot be used at all."""
+
+
+class AssetError(RunError):
+    """A file of the embedded model cannot be fetched, checked or prepared."""
+
+
+class StoreError(RunError):
+    """The run's database cannot be written or read."""
+
+
+class ItemError(AugConError):
+    """One item failed; its siblings and all other contexts go on."""
+
+    reason = "failed"
+
+
+class ReplyError(ItemError):
+    """A model's reply could not be used, after every allowed try."""
+
+    reason = "unusable_reply"
+
+    def __init__(self, problem: str, reply: str = "") -> None:
+        super().__init__(problem, reply)
+        self.problem = problem
+        self.reply = reply
+
+    def __str__(self) -> str:
+        return self.problem
+
+
+class RequestRefused(ItemError):  # noqa: N818 - the server's refusal is the name of the thing
+    """The server answered that it will not serve this one request."""
+
+    reason = "request_refused"

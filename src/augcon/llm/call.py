@@ -1,0 +1,197 @@
+"""The one call path: journal → join an equal request in flight → a place → ask → parse → journal.
+
+A stage hands over a request and a parser, and gets what the parser returns. Everything a run
+needs around that is here, once: replay from the journal, a bound on calls in flight, back-off on
+passing faults, and bounded re-asking when a reply cannot be used.
+
+Every reply that was paid for is journalled, the unusable ones marked as such: a resumed run then
+reaches the same verdict on them without asking again. An unusable reply is never an answer,
+because every replay goes through the parser again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Protocol, TypeVar
+
+from augcon.errors import ModelError, ReplyError
+from augcon.llm.base import Model, Reply, Request, TryAgain
+from augcon.records import content_id
+
+__all__ = ["Caller", "Journal", "MemoryJournal", "Meter", "Unusable", "seed_of"]
+
+T = TypeVar("T")
+
+BACKOFF_SECONDS = 0.5
+BACKOFF_CEILING = 30.0
+REASK_TEMPERATURE = 0.4
+
+
+class Unusable(Exception):  # noqa: N818 - a verdict on a reply, raised by parsers
+    """A parser's verdict: this reply cannot be used, ask again."""
+
+
+class Journal(Protocol):
+    """Where replies are kept. `put` returns once the reply is safely on disk."""
+
+    def get(self, identity: str) -> Reply | None: ...
+
+    async def put(
+        self, identity: str, model: str, request: Request, reply: Reply, accepted: bool
+    ) -> None: ...
+
+
+class MemoryJournal:
+    """A journal for tests and probes, gone with the process."""
+
+    def __init__(self) -> None:
+        self.replies: dict[str, Reply] = {}
+
+    def get(self, identity: str) -> Reply | None:
+        return self.replies.get(identity)
+
+    async def put(
+        self, identity: str, model: str, request: Request, reply: Reply, accepted: bool
+    ) -> None:
+        self.replies[identity] = reply
+
+
+@dataclass(slots=True)
+class Meter:
+    """What was asked in this process, for the progress display; the books come from the store."""
+
+    calls: int = 0
+    replayed: int = 0
+    in_flight: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+def seed_of(*parts: str | int) -> int:
+    """A seed in [0, 2**31) that depends on the parts alone."""
+    return int(content_id("seed", *parts), 16) % 2**31
+
+
+@dataclass(slots=True)
+class Caller:
+    """One model behind the call path.
+
+    limit    calls in flight at once
+    tries    how often one item is asked in all when replies cannot be used
+    retries  how often a passing fault of one request is met with waiting
+    """
+
+    model: Model
+    journal: Journal
+    seed: int = 0
+    limit: int = 8
+    tries: int = 4
+    retries: int = 6
+    meter: Meter = field(default_factory=Meter)
+    _places: asyncio.Semaphore = field(init=False)
+    _in_flight: dict[str, asyncio.Future[Reply]] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._places = asyncio.Semaphore(self.limit)
+
+    def seed_for(self, *parts: str | int) -> int:
+        """The seed of a request about this item: the run's seed and the item decide it."""
+        return seed_of(self.seed, *parts)
+
+    async def ask(self, request: Request, parse: Callable[[Reply], T]) -> T:
+        """The parsed reply; asked again with another sample number while `parse` refuses it.
+
+        Raises ReplyError once every try gave an unusable reply.
+        """
+        problem, text = "", ""
+        for attempt in range(self.tries):
+            this = request if attempt == 0 else _another_sample(request, attempt)
+            reply = await self._reply(this, lambda r: _accepted(parse, r))
+            try:
+                return parse(reply)
+            except Unusable as refusal:
+                problem, text = str(refusal), reply.text
+        raise ReplyError(f"{problem} (asked {self.tries} times)", text)
+
+    async def _reply(self, request: Request, accepted: Callable[[Reply], bool]) -> Reply:
+        identity = request.identity(self.model.name)
+        while True:
+            if (known := self.journal.get(identity)) is not None:
+                self.meter.replayed += 1
+                return known
+            if (twin := self._in_flight.get(identity)) is None:
+                break
+            with suppress(asyncio.CancelledError):
+                return await asyncio.shield(twin)
+            if not twin.cancelled():  # it was this task that was cancelled, not the twin's
+                raise asyncio.CancelledError
+        mine = self._in_flight[identity] = asyncio.get_running_loop().create_future()
+        try:
+            reply = await self._asked(request)
+            await self.journal.put(identity, self.model.name, request, reply, accepted(reply))
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError):
+                mine.cancel()
+            else:
+                mine.set_exception(error)
+                mine.exception()  # seen, even where nobody waits for it
+            raise
+        else:
+            mine.set_result(reply)
+            return reply
+        finally:
+            del self._in_flight[identity]
+
+    async def _asked(self, request: Request) -> Reply:
+        for attempt in range(self.retries + 1):
+            try:
+                async with self._places:
+                    self.meter.in_flight += 1
+                    try:
+                        reply = await self.model.ask(request)
+                    finally:
+                        self.meter.in_flight -= 1
+                self.meter.calls += 1
+                self.meter.prompt_tokens += reply.usage.prompt_tokens
+                self.meter.completion_tokens += reply.usage.completion_tokens
+                return reply
+            except TryAgain as fault:
+                if attempt == self.retries:
+                    raise ModelError(
+                        f"{self.model.name}: {fault.problem} ({attempt + 1} tries). "
+                        "Nothing is lost: the same command goes on once the server is well."
+                    ) from fault
+                wait = fault.wait
+            # The place is given back by now: others may ask while this one waits.
+            await asyncio.sleep(_backoff(attempt) if wait is None else wait)
+        raise AssertionError("unreachable")
+
+
+def _backoff(attempt: int) -> float:
+    ceiling: float = min(BACKOFF_CEILING, BACKOFF_SECONDS * 2**attempt)
+    return ceiling * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
+
+
+def _accepted(parse: Callable[[Reply], T], reply: Reply) -> bool:
+    try:
+        parse(reply)
+    except Unusable:
+        return False
+    return True
+
+
+def _another_sample(request: Request, attempt: int) -> Request:
+    """The same item asked again: new sample number, new seed, and never greedily."""
+    sampling = replace(
+        request.sampling, temperature=max(request.sampling.temperature, REASK_TEMPERATURE)
+    )
+    return replace(
+        request,
+        sample=request.sample + attempt,
+        seed=(request.seed + attempt) % 2**31,
+        sampling=sampling,
+    )
