@@ -1,0 +1,58 @@
+"""From your own documents to fine-tuning data that makes a language model know them.
+
+    import augcon
+
+    result = augcon.run("handbook/", out="runs/handbook")
+    for pair in result:
+        print(pair.question, pair.answer, pair.document, pair.start, pair.end)
+
+Names are imported when they are first used, so that `import augcon` costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from augcon.api import Result, plan, run
+    from augcon.api import open_result as open  # noqa: A004
+    from augcon.checkup import examine as doctor
+    from augcon.errors import AugConError
+    from augcon.records import Pair
+    from augcon.rouge import rouge_l
+    from augcon.templates import write_templates as init
+
+__version__ = "0.1.0"
+__all__ = [
+    "AugConError",
+    "Pair",
+    "Result",
+    "doctor",
+    "init",
+    "open",
+    "plan",
+    "rouge_l",
+    "run",
+]
+
+_HOMES = {
+    "AugConError": ("augcon.errors", "AugConError"),
+    "Pair": ("augcon.records", "Pair"),
+    "Result": ("augcon.api", "Result"),
+    "doctor": ("augcon.checkup", "examine"),
+    "init": ("augcon.templates", "write_templates"),
+    "open": ("augcon.api", "open_result"),
+    "plan": ("augcon.api", "plan"),
+    "rouge_l": ("augcon.rouge", "rouge_l"),
+    "run": ("augcon.api", "run"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'augcon' has no attribute {name!r}")
+    module, attribute = _HOMES[name]
+    return getattr(import_module(module), attribute)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -10,8 +10,27 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from enum import StrEnum
 
-__all__ = ["Context", "Document", "Pair", "Question", "Rejection", "Triplet", "content_id"]
+__all__ = [
+    "UNSCORED",
+    "Answer",
+    "Augmented",
+    "Context",
+    "Document",
+    "Judged",
+    "Node",
+    "Pair",
+    "Question",
+    "Rejection",
+    "State",
+    "Triplet",
+    "Verdict",
+    "content_id",
+]
+
+
+UNSCORED = float("-inf")  # the score of a question that the scorer could not score
 
 
 def content_id(*parts: str | int) -> str:
@@ -65,8 +84,20 @@ class Context:
     @classmethod
     def root(cls, document: Document, start: int, end: int, units: int, language: str) -> Context:
         text = document.text[start:end]
-        id = content_id("context", document.id, start, end)
-        return cls(id, document.id, document.name, id, None, 0, text, units, language, start, end)
+        own_id = content_id("context", document.id, start, end)
+        return cls(
+            id=own_id,
+            document_id=document.id,
+            document=document.name,
+            root_id=own_id,
+            parent_id=None,
+            depth=0,
+            text=text,
+            units=units,
+            language=language,
+            start=start,
+            end=end,
+        )
 
     def child(self, text: str, units: int, start: int, end: int) -> Context:
         return Context(
@@ -99,18 +130,97 @@ class Question:
         return cls(content_id("question", context.id, text), context, text, pass_number)
 
 
+class State(StrEnum):
+    """Where an item of the books stands."""
+
+    NONE = "none"  # it was never in this stage
+    PENDING = "pending"
+    KEPT = "kept"
+    REJECTED = "rejected"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of an item, and why. `failed` could not be processed; `rejected` was judged."""
+
+    state: State = State.KEPT
+    reason: str = ""
+    detail: str = ""
+
+    @property
+    def kept(self) -> bool:
+        return self.state is State.KEPT
+
+
+def rejected(reason: str, detail: str = "") -> Verdict:
+    return Verdict(State.REJECTED, reason, detail)
+
+
+def failed(reason: str, detail: str = "") -> Verdict:
+    return Verdict(State.FAILED, reason, detail)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One visit to a context by one pass of the tree: was it asked about, was it split."""
+
+    context: Context
+    pass_number: int
+    verdict: Verdict
+    split: Verdict
+    question: Question | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A question after ranking and filtering. `place` is its rank among its root's questions."""
+
+    question: Question
+    place: int
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What stage 3 made of a chosen question; `text` is empty where it failed."""
+
+    question: Question
+    text: str
+    granularity: str  # "macro", "concept" or "detail"
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Augmented:
+    """Everything that came of one root context, kept and dropped alike."""
+
+    context: Context
+    quota: int
+    passes: int
+    nodes: tuple[Node, ...] = ()
+    questions: tuple[Judged, ...] = ()
+    answers: tuple[Answer, ...] = ()
+    verdict: Verdict = Verdict()
+
+
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One question with its answer: a line of the dataset."""
+    """One line of the dataset: question and answer, with where they come from."""
 
     id: str
-    question: Question
+    question: str
     answer: str
-    granularity: str  # "macro", "concept" or "detail"
-
-    @classmethod
-    def of(cls, question: Question, answer: str, granularity: str) -> Pair:
-        return cls(content_id("pair", question.id, answer), question, answer, granularity)
+    context: str
+    language: str
+    granularity: str
+    depth: int
+    score: float
+    document: str
+    start: int
+    end: int
+    context_id: str
+    root_id: str
 
 
 @dataclass(frozen=True, slots=True)

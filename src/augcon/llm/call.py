@@ -29,6 +29,7 @@ T = TypeVar("T")
 BACKOFF_SECONDS = 0.5
 BACKOFF_CEILING = 30.0
 REASK_TEMPERATURE = 0.4
+FIRST_RETRIES = 2
 
 
 class Unusable(Exception):  # noqa: N818 - a verdict on a reply, raised by parsers
@@ -148,6 +149,8 @@ class Caller:
 
     async def _asked(self, request: Request) -> Reply:
         for attempt in range(self.retries + 1):
+            # A server that has never answered is more likely wrong than busy.
+            last = self.retries if self.meter.calls else min(self.retries, FIRST_RETRIES)
             try:
                 async with self._places:
                     self.meter.in_flight += 1
@@ -160,7 +163,7 @@ class Caller:
                 self.meter.completion_tokens += reply.usage.completion_tokens
                 return reply
             except TryAgain as fault:
-                if attempt == self.retries:
+                if attempt >= last:
                     raise ModelError(
                         f"{self.model.name}: {fault.problem} ({attempt + 1} tries). "
                         "Nothing is lost: the same command goes on once the server is well."

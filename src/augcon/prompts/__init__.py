@@ -1,0 +1,7 @@
+"""Prompts are data: instruction, examples and fields in files that a user can copy and change."""
+
+from augcon.prompts.ask import Asker
+from augcon.prompts.library import Library
+from augcon.prompts.prompt import Example, Field, Form, Prompt, Weakening
+
+__all__ = ["Asker", "Example", "Field", "Form", "Library", "Prompt", "Weakening"]

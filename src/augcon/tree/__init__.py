@@ -1,0 +1,7 @@
+"""Stage 1: the Context-Split-Tree."""
+
+from augcon.tree.grow import Tree
+from augcon.tree.rewrite import RewriteDivider
+from augcon.tree.split import Divider, Division
+
+__all__ = ["Divider", "Division", "RewriteDivider", "Tree"]

@@ -8,20 +8,12 @@ paper's way (`augcon.tree.rewrite`) asks for all three in one call; the embedded
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Protocol
 
+from augcon.prompts import Weakening
 from augcon.records import Context
 
 __all__ = ["Divider", "Division", "Weakening"]
-
-
-class Weakening(StrEnum):
-    """The three ways of the paper to weaken a prompt, for the scorer's negatives (section 3.2)."""
-
-    INSTRUCTION = "instruction"
-    EXAMPLES = "examples"
-    BOTH = "both"
 
 
 @dataclass(frozen=True, slots=True)

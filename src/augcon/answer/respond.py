@@ -1,0 +1,77 @@
+"""Stage 3: an answer from the node's own context, by principles and a few annotated examples.
+
+The prompt is I_R with the principles P, the chosen examples E_R*, the context and the question
+(section 3.3 of the paper). What enters the dataset is question and answer alone: context,
+instruction, principles and examples are pruned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from augcon.llm.base import Sampling
+from augcon.prompts import Asker, Library
+from augcon.prompts.library import prompt_language
+from augcon.records import Question, Triplet, Verdict, rejected
+from augcon.rouge import tokens
+
+__all__ = ["GenerateResponder", "Responder", "check_answer"]
+
+
+class Responder(Protocol):
+    """One way to answer. `languages` names what it can read; None stands for every language.
+
+    `respond` raises `augcon.errors.ItemError` where the model gives nothing usable.
+    """
+
+    @property
+    def languages(self) -> frozenset[str] | None: ...
+
+    async def respond(self, question: Question) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class GenerateResponder:
+    """The model writes the answer.
+
+    examples  E_R* by prompt language; a language without any is answered zero-shot
+    """
+
+    asker: Asker
+    library: Library
+    examples: Mapping[str, Sequence[Triplet]]
+    sampling: Sampling
+    languages: frozenset[str] | None = None
+
+    async def respond(self, question: Question) -> str:
+        spoken = prompt_language(question.context.language)
+        seed = self.asker.caller.seed_for("answer", question.id)
+        return await self.answer(
+            question.context.text, question.text, spoken, self.examples.get(spoken, ()), seed
+        )
+
+    async def answer(
+        self, context: str, question: str, language: str, shots: Sequence[Triplet], seed: int
+    ) -> str:
+        """An answer with these few-shot examples, less any that is the item asked itself."""
+        others = tuple(
+            {"context": t.context, "question": t.question, "answer": t.answer}
+            for t in shots
+            if t.question != question and t.context != context
+        )
+        prompt = self.library.prompt("answer", language).with_examples(others)
+        prompt = prompt.filled(principles=self.library.principles(language))
+        values = {"context": context, "question": question}
+        return (await self.asker.ask(prompt, values, self.sampling, seed))["answer"]
+
+
+def check_answer(question: Question, answer: str) -> Verdict:
+    """What no answer may be, however it was made: without a word, or the question over again."""
+    said = tokens(answer)
+    if not said:
+        return rejected("empty_answer")
+    if said == tokens(question.text):
+        return rejected("repeats_question")
+    return Verdict()

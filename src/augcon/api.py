@@ -1,0 +1,220 @@
+"""Everything the command line does, from Python: in a script, or in a notebook."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from augcon.assemble import check_strategies, library_of
+from augcon.config import Settings, load_settings
+from augcon.corpus import read_corpus
+from augcon.errors import CorpusError, MissingExtraError
+from augcon.export import as_record, write_dataset
+from augcon.forecast import Plan, make_plan
+from augcon.pipeline import Watch, generate
+from augcon.provenance import show
+from augcon.records import Pair
+from augcon.store import Books, Run
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from pandas import DataFrame
+
+__all__ = ["Result", "Watch", "open_result", "plan", "run", "settings_from"]
+
+PathLike = str | os.PathLike[str]
+Paths = PathLike | Sequence[PathLike]
+
+
+class Result:
+    """A run's outcome: iterate over its pairs, count them, or turn them into a table.
+
+    Reads the run's folder when it is asked, so that it is cheap to hold and never stale.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def dataset_path(self) -> Path:
+        """The JSONL file, one full record a line."""
+        return self.folder / "dataset" / "train.jsonl"
+
+    @property
+    def books(self) -> Books:
+        """The accounting of every stage, counted anew."""
+        run = Run.read(self.folder)
+        try:
+            return run.books(_prices(self.folder))
+        finally:
+            run.close()
+
+    def __iter__(self) -> Iterator[Pair]:
+        run = Run.read(self.folder)
+        try:
+            yield from run.ledger.pairs()
+        finally:
+            run.close()
+
+    def __len__(self) -> int:
+        return self.books.pairs
+
+    def records(self) -> list[dict[str, object]]:
+        """The pairs as plain dictionaries, as in the JSONL file."""
+        return [as_record(pair) for pair in self]
+
+    def to_dataset(self) -> Dataset:
+        """As a `datasets.Dataset`. Raises MissingExtraError without that library."""
+        try:
+            from datasets import Dataset
+        except ImportError as error:
+            raise MissingExtraError("Result.to_dataset", "train") from error
+        return Dataset.from_list(self.records())
+
+    def to_pandas(self) -> DataFrame:
+        """As a pandas frame, `source` spread over columns. Raises MissingExtraError without it."""
+        try:
+            import pandas
+        except ImportError as error:
+            raise MissingExtraError("Result.to_pandas", "train") from error
+        return pandas.json_normalize(self.records(), sep="_")
+
+    def export(self, to: PathLike, format: str = "messages") -> int:  # noqa: A002
+        """Write the pairs to a file (.jsonl or .parquet) in another format; returns how many.
+
+        format: "augcon", "messages", "alpaca", "sharegpt" or "prompt-completion"
+        """
+        pairs = list(self)
+        write_dataset(pairs, Path(to), format)
+        return len(pairs)
+
+    def show(self, item: str = "") -> str:
+        """A root's tree or a pair with its source, by id; without one, every root context."""
+        return show(self.folder, item)
+
+    def __repr__(self) -> str:
+        return f"Result({str(self.folder)!r}, {len(self)} pairs)"
+
+
+def run(
+    paths: Paths,
+    out: PathLike,
+    *,
+    model: str | None = None,
+    base_url: str | Sequence[str] | None = None,
+    config: PathLike | None = None,
+    seed: int | None = None,
+    limit: int | None = None,
+    concurrency: int | None = None,
+    settings: Mapping[str, object] | None = None,
+    watch: Watch | None = None,
+) -> Result:
+    """Make a dataset from documents; go on where an earlier run into `out` was stopped.
+
+    paths     .txt and .md files and folders of them
+    out       the run's folder, created where it is not there
+    model     "embedded", or the name of a model that the server(s) at `base_url` serve
+    settings  any setting by its dotted name, as {"tree.min_units": 30}; beats `config`
+
+    Raises augcon.errors.UserError for what only the caller can mend, RunError for what stopped
+    the run (which can be resumed with the same call), KeyboardInterrupt as any call does.
+    """
+    chosen = settings_from(model, base_url, config, seed, limit, concurrency, settings)
+    check_strategies(chosen)
+    library = library_of(chosen)
+    corpus = read_corpus(_as_paths(paths))
+    folder = Path(out)
+    identity = {**chosen.identity(), "prompt files": library.fingerprint()}
+    opened = Run.begin(folder, identity, corpus.id, chosen.to_toml())
+    try:
+        watch = watch or Watch()
+        _finish(generate(corpus, chosen, opened, watch), watch)
+        pairs, left = opened.books().pairs, opened.ledger.why_no_context()
+    finally:
+        opened.close()
+    if not pairs and left:
+        raise CorpusError(f"nothing was asked: {left}")
+    return Result(folder)
+
+
+def plan(
+    paths: Paths,
+    *,
+    model: str | None = None,
+    base_url: str | Sequence[str] | None = None,
+    config: PathLike | None = None,
+    limit: int | None = None,
+    concurrency: int | None = None,
+    settings: Mapping[str, object] | None = None,
+) -> Plan:
+    """What `run` with the same arguments would ask, cost and take. Asks nothing."""
+    chosen = settings_from(model, base_url, config, None, limit, concurrency, settings)
+    return make_plan(read_corpus(_as_paths(paths)), chosen)
+
+
+def open_result(out: PathLike) -> Result:
+    """The result of a run that was made before, finished or not."""
+    Run.read(Path(out)).close()
+    return Result(Path(out))
+
+
+def settings_from(
+    model: str | None,
+    base_url: str | Sequence[str] | None,
+    config: PathLike | None,
+    seed: int | None,
+    limit: int | None,
+    concurrency: int | None,
+    more: Mapping[str, object] | None,
+) -> Settings:
+    """Settings from a file and whatever is said beside it."""
+    urls = (base_url,) if isinstance(base_url, str) else base_url
+    said = {
+        "model.name": model,
+        "model.base_urls": tuple(urls) if urls else None,
+        "seed": seed,
+        "limit": limit,
+        "model.concurrency": concurrency,
+    }
+    overrides = {key: value for key, value in said.items() if value is not None}
+    return load_settings(Path(config) if config else None, {**overrides, **(more or {})})
+
+
+def _as_paths(paths: Paths) -> list[Path]:
+    many = [paths] if isinstance(paths, str | os.PathLike) else paths
+    return [Path(path) for path in many]
+
+
+def _prices(folder: Path) -> tuple[float, float] | None:
+    return load_settings(folder / "config.toml").model.prices
+
+
+def _finish(work: Coroutine[Any, Any, None], watch: Watch) -> None:
+    """Run to the end, in a thread with a loop of its own where this one's loop is running."""
+
+    async def stoppable() -> None:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        if task is not None:
+            watch.stop = lambda: loop.call_soon_threadsafe(task.cancel)
+        try:
+            await work
+        finally:
+            watch.stop = None
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        asyncio.run(stoppable())
+        return
+    with ThreadPoolExecutor(1, "augcon") as pool:
+        ended = pool.submit(asyncio.run, stoppable())
+        try:
+            ended.result()
+        except KeyboardInterrupt:
+            if watch.stop is not None:
+                watch.stop()
+            raise

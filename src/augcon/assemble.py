@@ -1,0 +1,116 @@
+"""Which strategy of each stage a run uses, by its settings and its model.
+
+This is the one place that knows that the embedded model has ways of its own; the stages know
+only their own interface, and the pipeline knows none of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from augcon.answer import GenerateResponder, Responder
+from augcon.config import EMBEDDED, Settings
+from augcon.corpus import sentence_spans
+from augcon.errors import SettingsError
+from augcon.llm.base import Sampling
+from augcon.llm.models import Models
+from augcon.prompts import Asker, Library
+from augcon.records import Triplet
+from augcon.tree import Divider, RewriteDivider, Tree
+
+__all__ = [
+    "answers_by_window",
+    "assemble_generator",
+    "assemble_tree",
+    "assemble_window",
+    "check_strategies",
+    "library_of",
+    "readable_languages",
+]
+
+READ_BY_EMBEDDED = frozenset({"en"})
+
+
+def library_of(settings: Settings) -> Library:
+    """The prompt files that the settings name."""
+    answers = settings.answers
+    return Library(settings.prompts, answers.principles, answers.examples)
+
+
+def splits_by_boundary(settings: Settings) -> bool:
+    chosen = settings.tree.split
+    return settings.model.name == EMBEDDED if chosen == "auto" else chosen == "boundary"
+
+
+def answers_by_window(settings: Settings) -> bool:
+    chosen = settings.answers.method
+    return settings.model.name == EMBEDDED if chosen == "auto" else chosen == "window"
+
+
+def readable_languages(settings: Settings) -> frozenset[str] | None:
+    """The languages that the chosen strategies can read; None for every language."""
+    if splits_by_boundary(settings) or answers_by_window(settings):
+        return READ_BY_EMBEDDED
+    return None
+
+
+def check_strategies(settings: Settings) -> None:
+    """Refuse a strategy that the model cannot carry out."""
+    embedded = settings.model.name == EMBEDDED
+    for key, own in (
+        ("tree.split", splits_by_boundary(settings)),
+        ("answers.method", answers_by_window(settings)),
+    ):
+        if own and not embedded:
+            raise SettingsError(f"{key}: that strategy is the embedded model's; use 'auto'")
+        if embedded and not own:
+            raise SettingsError(
+                f"{key}: the embedded model is too small for that strategy; use 'auto', or point "
+                "at a larger model with --base-url and --model"
+            )
+
+
+def assemble_tree(settings: Settings, models: Models, library: Library) -> Tree:
+    """Stage 1."""
+    return Tree(
+        _divider(settings, models, library), settings.tree.min_units, settings.tree.child_precision
+    )
+
+
+def _divider(settings: Settings, models: Models, library: Library) -> Divider:
+    if splits_by_boundary(settings) and models.encoder is not None:
+        from augcon.tree.boundary import BoundaryDivider
+
+        return BoundaryDivider(
+            models.generator,
+            models.encoder,
+            sentence_spans,
+            library.prompt("small_question", "en"),
+            temperature=settings.tree.temperature,
+        )
+    sampling = Sampling(settings.tree.temperature, max_tokens=settings.model.max_tokens)
+    return RewriteDivider(_asker(settings, models), library, sampling)
+
+
+def assemble_generator(
+    settings: Settings,
+    models: Models,
+    library: Library,
+    examples: Mapping[str, Sequence[Triplet]],
+) -> GenerateResponder:
+    """Stage 3 by a model that writes, with these few-shot examples by language."""
+    sampling = Sampling(settings.answers.temperature, max_tokens=settings.model.max_tokens)
+    return GenerateResponder(_asker(settings, models), library, examples, sampling)
+
+
+def assemble_window(models: Models) -> Responder:
+    """Stage 3 by choosing sentences of the context."""
+    from augcon.answer.window import WindowResponder
+
+    if models.encoder is None:
+        raise SettingsError("answers.method: 'window' needs the embedded model's encoder")
+    return WindowResponder(models.encoder, sentence_spans)
+
+
+def _asker(settings: Settings, models: Models) -> Asker:
+    return Asker(models.generator, "json" if models.schema else "marked", settings.model.endpoint)

@@ -1,0 +1,91 @@
+"""Is everything there that a run needs: the package's extras, the model, its server, a key?"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from augcon.config import EMBEDDED, ModelSettings, Settings
+from augcon.errors import AugConError
+from augcon.llm.base import TryAgain
+from augcon.llm.call import Caller, MemoryJournal
+from augcon.llm.models import api_key, connect, probe
+from augcon.llm.openai import OpenAIModel
+
+__all__ = ["Check", "examine"]
+
+SCARCE_BYTES = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One finding. A finding that is not `needed` does not make a run fail."""
+
+    what: str
+    ok: bool
+    detail: str
+    needed: bool = True
+
+
+def examine(settings: Settings) -> list[Check]:
+    """Every finding, in the order in which they matter."""
+    return asyncio.run(_examine(settings))
+
+
+async def _examine(settings: Settings) -> list[Check]:
+    checks = list(_machine())
+    if settings.model.name == EMBEDDED:
+        from augcon.llm.embedded import check_embedded
+
+        return checks + [Check(c.what, c.ok, c.detail) for c in check_embedded()]
+    return checks + await _server(settings.model)
+
+
+def _machine() -> Iterator[Check]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    yield Check("Python", (3, 11) <= sys.version_info < (3, 14), version)
+    free = shutil.disk_usage(Path.cwd()).free
+    yield Check("disk", free > SCARCE_BYTES, f"{free / 1e9:.1f} GB free here")
+
+
+async def _server(settings: ModelSettings) -> list[Check]:
+    key = api_key(settings.api_key_env)
+    found = "is set" if key else "is not set (a local server needs none)"
+    checks = [
+        Check("key", True, f"{settings.api_key_env} {found}", needed=False),
+        *[await _listed(url, key, settings) for url in settings.base_urls],
+    ]
+    model = connect(settings, settings.name)
+    try:
+        abilities = await probe(Caller(model, MemoryJournal(), tries=1), settings)
+    except AugConError as error:
+        return [*checks, Check("model", False, str(error))]
+    finally:
+        await model.close()
+    schema = "takes JSON schemas" if abilities.schema else "takes no schema: marked plain text"
+    embeddings = abilities.embeddings or "none served: the fallback ranker will be used"
+    return [
+        *checks,
+        Check("model", True, f"{settings.name} answers"),
+        Check("structure", abilities.schema, schema, needed=False),
+        Check("embeddings", bool(abilities.embeddings), embeddings, needed=False),
+    ]
+
+
+async def _listed(url: str, key: str | None, settings: ModelSettings) -> Check:
+    """Whether the server lists the model; some servers list nothing and serve it all the same."""
+    server = OpenAIModel(url, settings.name, key, timeout=20.0)
+    try:
+        names = await server.list_models()
+    except (AugConError, TryAgain) as error:
+        return Check("server", False, str(error.args[0]), needed=False)
+    finally:
+        await server.close()
+    if settings.name in names:
+        return Check("server", True, f"{url} serves {settings.name}")
+    listed = ", ".join(names[:8]) or "nothing"
+    return Check("server", False, f"{url} does not list {settings.name}: {listed}", needed=False)

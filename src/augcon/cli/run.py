@@ -1,0 +1,88 @@
+"""augcon run: from documents to a dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from augcon.cli import app
+from augcon.cli.options import BaseUrls, Concurrency, Config, Json, Limit, ModelName, Paths
+
+if TYPE_CHECKING:
+    from augcon.api import Result
+
+SAMPLES = 3
+
+
+@app.command()
+def run(
+    paths: Paths,
+    out: Annotated[
+        Path,
+        typer.Option("-o", "--out", metavar="OUT", help="The run's folder.", show_default=False),
+    ],
+    model: ModelName = None,
+    base_url: BaseUrls = None,
+    config: Config = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", metavar="N", min=0, help="Decides every random choice.")
+    ] = None,
+    limit: Limit = None,
+    concurrency: Concurrency = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
+    json: Json = False,
+) -> None:
+    """Make a dataset of question-answer pairs from documents.
+
+    Stop it with Ctrl-C whenever you like: the same command goes on where it stopped.
+    """
+    import augcon
+    from augcon.cli.progress import interruptible, shown
+    from augcon.pipeline import Watch
+
+    watch = Watch()
+    with interruptible(watch, out), shown(watch, quiet=quiet or json):
+        result = augcon.run(
+            list(paths),
+            out,
+            model=model,
+            base_url=base_url,
+            config=config,
+            seed=seed,
+            limit=limit,
+            concurrency=concurrency,
+            watch=watch,
+        )
+    if json:
+        from json import dumps
+
+        said = {**result.books.as_json(), "dataset": str(result.dataset_path)}
+        typer.echo(dumps(said, ensure_ascii=False, indent=2))
+    elif not quiet:
+        _tell(result)
+
+
+def _tell(result: Result) -> None:
+    """The books, some pairs, and where everything lies."""
+    from itertools import islice
+
+    from rich.console import Console
+
+    from augcon.cli.tables import books_table
+
+    console = Console(highlight=False)
+    books = result.books
+    console.print(books_table(books))
+    step = max(1, books.pairs // SAMPLES)
+    for pair in islice(result, 0, step * SAMPLES, step):
+        source = f"{pair.document}, characters {pair.start} to {pair.end}"
+        console.print("\n[bold]Q[/bold] ", end="")
+        console.print(pair.question, markup=False)
+        console.print("[bold]A[/bold] ", end="")
+        console.print(pair.answer, markup=False)
+        console.print(f"  ({source})", style="dim", markup=False)
+    console.print()
+    print(f"{books.pairs} pairs: {result.dataset_path}")
+    print(f"report: {result.folder / 'report.html'}")

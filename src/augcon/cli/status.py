@@ -1,0 +1,36 @@
+"""augcon status: the books of a run."""
+
+from __future__ import annotations
+
+import typer
+
+from augcon.cli import app
+from augcon.cli.options import Json, Out
+
+
+@app.command()
+def status(out: Out, json: Json = False) -> None:
+    """Show the books of a run; the exit code is 0 only if they balance."""
+    import augcon
+
+    books = augcon.open(out).books
+    if json:
+        from json import dumps
+
+        typer.echo(dumps(books.as_json(), ensure_ascii=False, indent=2))
+    else:
+        from rich.console import Console
+
+        from augcon.cli.tables import books_table
+
+        calls = books.calls
+        Console(highlight=False).print(books_table(books))
+        typer.echo(
+            f"\n{books.state}; {books.pairs} pairs; {calls.calls} calls, "
+            f"{calls.calls_replayed} replayed, {calls.unusable} unusable replies; "
+            f"{calls.prompt_tokens} + {calls.completion_tokens} tokens; {books.seconds:.0f} s"
+            + ("" if books.cost is None else f"; cost {books.cost:.2f}")
+        )
+    if not books.balanced:
+        typer.echo("augcon: the books do NOT balance: something was lost", err=True)
+        raise typer.Exit(1)

@@ -1,0 +1,27 @@
+"""Tables for a terminal."""
+
+from __future__ import annotations
+
+from rich.table import Table
+
+from augcon.store import Books
+
+__all__ = ["books_table"]
+
+
+def books_table(books: Books) -> Table:
+    """The books, a line for every stage."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("stage")
+    for heading in ("in", "kept", "rejected", "failed"):
+        table.add_column(heading, justify="right")
+    if pending := any(stage.pending for stage in books.stages.values()):
+        table.add_column("pending", justify="right")
+    table.add_column("reasons")
+    for name, stage in books.stages.items():
+        reasons = {**stage.rejected, **stage.failures}
+        told = ", ".join(f"{n} {reason}" for reason, n in sorted(reasons.items()))
+        numbers = [stage.entered, stage.kept, sum(stage.rejected.values()), stage.failed]
+        numbers += [stage.pending] if pending else []
+        table.add_row(name, *map(str, numbers), told)
+    return table

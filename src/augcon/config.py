@@ -1,0 +1,254 @@
+"""Settings: one strict model per stage, read from TOML, snapshotted into the run's folder.
+
+A misspelt key or an impossible value is an error with the key's full name and, where one is
+near, the key that was probably meant. Settings that change what a run produces are its identity;
+the rest (where the server is, how many calls at once, how far to go today) may change between
+two starts of the same run.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from augcon.errors import SettingsError
+
+__all__ = ["EMBEDDED", "Settings", "load_settings"]
+
+EMBEDDED = "embedded"
+Share = Annotated[float, Field(gt=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+Temperature = Annotated[float, Field(ge=0, le=2)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class ModelSettings(_Strict):
+    """Which model, where it is, and how it is spoken to."""
+
+    name: str = Field(EMBEDDED, min_length=1, description="'embedded', or the server's model name")
+    base_urls: tuple[str, ...] = Field(
+        (), description="OpenAI-compatible servers of this model; the load is shared"
+    )
+    api_key_env: str = Field("OPENAI_API_KEY", description="environment variable with the key")
+    endpoint: Literal["chat", "completion"] = Field(
+        "chat", description="'completion' for a base model without a chat template"
+    )
+    structure: Literal["auto", "schema", "marked"] = Field(
+        "auto", description="how replies are structured; auto: a JSON schema if the server takes it"
+    )
+    embeddings: str = Field(
+        "auto", description="model name for /embeddings; auto: the model itself; off: none"
+    )
+    max_tokens: Count = Field(2048, description="longest reply, in tokens")
+    tries: Count = Field(4, description="how often one item is asked when replies are unusable")
+    concurrency: Count = Field(8, description="calls in flight at once")
+    timeout: float = Field(300.0, gt=0, description="seconds to wait for one reply")
+    price_per_million_prompt_tokens: float | None = Field(None, ge=0, description="for the cost")
+    price_per_million_completion_tokens: float | None = Field(None, ge=0, description="the same")
+
+    @property
+    def prices(self) -> tuple[float, float] | None:
+        """Per million prompt tokens and per million completion tokens, where both are set."""
+        prompt = self.price_per_million_prompt_tokens
+        completion = self.price_per_million_completion_tokens
+        return None if prompt is None or completion is None else (prompt, completion)
+
+    @field_validator("base_urls")
+    @classmethod
+    def _plain_urls(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
+        for url in urls:
+            parts = urlsplit(url)
+            if parts.scheme not in ("http", "https") or not parts.hostname:
+                raise ValueError(f"{url!r} is not an http(s) URL such as http://localhost:8000/v1")
+            if parts.password is not None:
+                raise ValueError("a base URL must not hold a password; use the key's variable")
+        return urls
+
+    @model_validator(mode="after")
+    def _has_a_server(self) -> ModelSettings:
+        if self.name != EMBEDDED and not self.base_urls:
+            raise ValueError(f"model {self.name!r} needs a server: give --base-url")
+        if self.name == EMBEDDED and self.base_urls:
+            raise ValueError("a server needs its model's name: give --model")
+        return self
+
+
+class TreeSettings(_Strict):
+    """Stage 1, the Context-Split-Tree. Lengths in units (one CJK character or one word)."""
+
+    max_units: Count = Field(500, description="l: the longest root context")
+    min_units: Count = Field(20, description="λ: shorter contexts are not asked about")
+    split: Literal["auto", "rewrite", "boundary"] = Field(
+        "auto", description="rewrite: the model writes both parts; boundary: it scores the cuts"
+    )
+    temperature: Temperature = Field(0.85, description="of questions")
+    max_passes: Count = Field(8, description="passes over one root at most")
+    child_precision: Share = Field(0.7, description="least ROUGE-L precision of a part")
+
+    @model_validator(mode="after")
+    def _bounds_in_order(self) -> TreeSettings:
+        if self.min_units >= self.max_units:
+            raise ValueError(
+                f"min_units (λ = {self.min_units}) must be below max_units (l = {self.max_units})"
+            )
+        return self
+
+
+class ScorerSettings(_Strict):
+    """Stage 2, the contrastive scorer."""
+
+    kind: Literal["auto", "linear", "heuristic"] = Field(
+        "auto", description="linear: a head on the base model's embeddings; auto: where served"
+    )
+    pairs: Count = Field(500, description="contrast pairs of each kind, as far as the corpus goes")
+    pilot_share: Share = Field(
+        1.0, description="share of the root contexts that the pilot may draw from"
+    )
+    held_out: float = Field(0.2, gt=0, lt=1, description="share of pilot roots kept for testing")
+
+
+class SelectionSettings(_Strict):
+    """Stage 2, quota and diversity per root context."""
+
+    units_per_pair: float = Field(35.0, gt=0, description="one pair for so many units of a root")
+    overgenerate: float = Field(1.15, ge=1, description="questions before choosing, × quota")
+    similarity: Share = Field(0.7, description="drop at this ROUGE-L precision to a kept question")
+    min_question_units: Count = Field(3, description="shorter questions are dropped")
+
+
+class AnswerSettings(_Strict):
+    """Stage 3, high-fidelity responses."""
+
+    method: Literal["auto", "generate", "window"] = Field(
+        "auto", description="generate: the model writes; window: sentences of the context"
+    )
+    temperature: Temperature = Field(0.2, description="of answers")
+    principles: Path | None = Field(None, description="a file of principles in place of ours")
+    examples: Path | None = Field(None, description="JSONL of annotated context, question, answer")
+    shots: Count = Field(4, description="few-shot examples in the answering prompt")
+    search_trials: int = Field(6, ge=0, description="example sets tried; 0 takes the first ones")
+    search_items: Count = Field(4, description="annotated questions that each set answers")
+
+
+class Settings(_Strict):
+    """Everything a run is told."""
+
+    seed: int = Field(0, ge=0, description="every random choice follows from it")
+    limit: Count | None = Field(None, description="only the first so many root contexts")
+    prompts: Path | None = Field(None, description="a folder of prompt files in place of ours")
+    model: ModelSettings = Field(default_factory=ModelSettings)
+    tree: TreeSettings = Field(default_factory=TreeSettings)
+    scorer: ScorerSettings = Field(default_factory=ScorerSettings)
+    selection: SelectionSettings = Field(default_factory=SelectionSettings)
+    answers: AnswerSettings = Field(default_factory=AnswerSettings)
+
+    def to_toml(self) -> str:
+        """The snapshot that a run keeps. It never holds a key: there is no setting for one."""
+        return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
+
+    def identity(self) -> dict[str, object]:
+        """Dotted key → value of every setting that changes what the run produces."""
+        return {
+            key: value
+            for key, value in _flat(self.model_dump(mode="json"))
+            if key not in OPERATIONAL
+        }
+
+
+OPERATIONAL = {
+    "limit",
+    "model.base_urls",
+    "model.api_key_env",
+    "model.concurrency",
+    "model.timeout",
+    "model.price_per_million_prompt_tokens",
+    "model.price_per_million_completion_tokens",
+}
+
+
+def load_settings(
+    path: Path | None = None, overrides: Mapping[str, object] | None = None
+) -> Settings:
+    """Settings from a TOML file, changed by dotted overrides such as {"model.name": "m"}.
+
+    Relative paths in the file are relative to the file. Raises SettingsError with one line.
+    """
+    raw = {} if path is None else _read_toml(path)
+    where = "settings" if path is None else str(path)
+    for key, value in (overrides or {}).items():
+        _put(raw, key, value)
+    try:
+        settings = Settings.model_validate(raw)
+    except ValidationError as error:
+        raise SettingsError(f"{where}: {'; '.join(_problems(error))}") from error
+    return settings if path is None else _anchored(settings, path.parent)
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError as error:
+        raise SettingsError(f"{path}: no such settings file; `augcon init` writes one") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{path}: not a settings file: {error}") from error
+
+
+def _put(raw: dict[str, Any], key: str, value: object) -> None:
+    *sections, last = key.split(".")
+    for section in sections:
+        raw = raw.setdefault(section, {})
+        if not isinstance(raw, dict):
+            raise SettingsError(f"settings: {section!r} must be a section")
+    raw[last] = value
+
+
+def _anchored(settings: Settings, folder: Path) -> Settings:
+    def anchor(path: Path | None) -> Path | None:
+        return path if path is None or path.is_absolute() else folder / path
+
+    answers = settings.answers.model_copy(
+        update={
+            "principles": anchor(settings.answers.principles),
+            "examples": anchor(settings.answers.examples),
+        }
+    )
+    return settings.model_copy(update={"prompts": anchor(settings.prompts), "answers": answers})
+
+
+def _problems(error: ValidationError) -> Iterator[str]:
+    for problem in error.errors():
+        key = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(key, known_keys(), n=1, cutoff=0.5)
+            meant = f"; did you mean {near[0]!r}?" if near else ""
+            yield f"unknown setting {key!r}{meant}"
+        else:
+            said = problem["msg"].removeprefix("Value error, ")
+            yield f"{key or 'settings'}: {said}"
+
+
+def known_keys() -> list[str]:
+    """The dotted name of every setting."""
+    return [key for key, _ in _flat(_defaults())]
+
+
+def _defaults() -> dict[str, Any]:
+    return Settings().model_dump(mode="json")
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

@@ -1,0 +1,265 @@
+"""The embedded model: two llama.cpp servers on this machine, spoken to like any other server.
+
+    prepared files ──▶ a child process with two servers ──▶ base URLs, keys and model names
+
+One server writes (SmolLM2-135M-Instruct: questions, log-probabilities, and the hidden state of a
+text's last token as its embedding), the other encodes sentences (all-MiniLM-L6-v2). They run in a
+child process, because the binding's server waits for its requests in flight before it stops, and
+holds the interpreter's lock while it does: in this process that deadlocks with the very client
+whose requests it waits for. A child can be killed in a moment, a fault in native code ends the
+child alone, and the child leaves by itself once this process is gone, however it went.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from augcon.errors import AssetError, MissingExtraError
+from augcon.llm.assets import ASSETS, ENCODER, GENERATOR, Progress, cache_folder, fetch, is_ready
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["Check", "EmbeddedServers", "Endpoint", "check_embedded"]
+
+SLOTS = 8
+SLOT_TOKENS = 2048
+ENCODER_TOKENS = 512  # what all-MiniLM-L6-v2 has positions for
+START_SECONDS = 60.0
+EXTRAS = ("gguf", "safetensors", "xllamacpp")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """How to reach one of the servers. `name` holds the version of its file, for the journal."""
+
+    base_url: str
+    name: str
+    api_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of `augcon doctor`."""
+
+    what: str
+    ok: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Server:
+    """What the child is told about one server. The key travels by pipe, never by command line."""
+
+    path: str
+    name: str
+    api_key: str
+    slots: int
+    slot_tokens: int
+    threads: int
+    pooling: str  # "LAST" token or "MEAN" of all, for embeddings
+
+
+class EmbeddedServers:
+    """The running servers. Enter it, or `await EmbeddedServers.start()` and `close()` it.
+
+    slots  requests that the generator works on at once; each holds a text of 2,048 tokens and
+           takes about 45 MB
+    """
+
+    def __init__(self, process: subprocess.Popen[str], keys: list[str], urls: list[str]) -> None:
+        self._process = process
+        self.generator = Endpoint(f"{urls[0]}/v1", GENERATOR.model_name, keys[0])
+        self.encoder = Endpoint(f"{urls[1]}/v1", ENCODER.model_name, keys[1])
+
+    @classmethod
+    async def start(
+        cls, slots: int = SLOTS, threads: int | None = None, progress: Progress | None = None
+    ) -> EmbeddedServers:
+        """Fetch what is missing (once, about 180 MB), then start both servers (1.5 seconds).
+
+        Raises MissingExtraError or AssetError.
+        """
+        _demand_extras()
+        return await asyncio.to_thread(cls._start, slots, threads or usable_cores(), progress)
+
+    @classmethod
+    def _start(cls, slots: int, threads: int, progress: Progress | None) -> EmbeddedServers:
+        paths = [str(fetch(asset, progress)) for asset in (GENERATOR, ENCODER)]
+        keys = [secrets.token_urlsafe(24) for _ in paths]
+        told = [
+            _Server(paths[0], GENERATOR.model_name, keys[0], slots, SLOT_TOKENS, threads, "LAST"),
+            _Server(paths[1], ENCODER.model_name, keys[1], slots, ENCODER_TOKENS, threads, "MEAN"),
+        ]
+        process = _spawn(told)
+        try:
+            return cls(process, keys, _await_urls(process))
+        except BaseException:
+            _stop(process)
+            raise
+
+    async def close(self) -> None:
+        """Stop at once, whatever is in flight."""
+        _stop(self._process)
+
+    async def __aenter__(self) -> EmbeddedServers:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+
+def check_embedded() -> list[Check]:
+    """What the embedded model needs and whether it is there. Fetches nothing, starts nothing."""
+    checks = [_check_extra(name) for name in EXTRAS]
+    if all(check.ok for check in checks):
+        checks.append(_check_engine())
+    folder = cache_folder()
+    for asset in ASSETS:
+        ready = is_ready(asset)
+        detail = "ready" if ready else f"fetched on first use ({asset.download_megabytes} MB)"
+        checks.append(Check(f"file {asset.file_name}", True, f"{detail}, in {folder}"))
+    return checks
+
+
+def usable_cores() -> int:
+    """The cores that this process may use, which in a container are fewer than the machine's."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _check_extra(name: str) -> Check:
+    if importlib.util.find_spec(name) is None:
+        return Check(f"package {name}", False, "pip install 'augcon[local]'")
+    return Check(f"package {name}", True, "installed")
+
+
+def _check_engine() -> Check:
+    """Import the engine in a process of its own: a faulty native library may end that process."""
+    tried = subprocess.run(
+        [sys.executable, "-c", "import xllamacpp"], capture_output=True, text=True, check=False
+    )
+    if tried.returncode == 0:
+        return Check("engine", True, "loads")
+    return Check("engine", False, _engine_fault(tried.stderr))
+
+
+def _demand_extras() -> None:
+    if any(importlib.util.find_spec(name) is None for name in EXTRAS):
+        raise MissingExtraError("the embedded model", "local")
+
+
+def _spawn(servers: list[_Server]) -> subprocess.Popen[str]:
+    # PASSIVE: threads that wait must sleep. By default they spin, and with any other busy process
+    # on the machine that makes the engine three to four times slower.
+    environment = os.environ | {"OMP_WAIT_POLICY": "PASSIVE"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "augcon.llm.embedded"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    assert process.stdin is not None  # noqa: S101 - a pipe was asked for
+    with suppress(BrokenPipeError):  # it is gone already; reading its answer tells why
+        process.stdin.write(json.dumps([asdict(server) for server in servers]) + "\n")
+        process.stdin.flush()
+    return process
+
+
+def _await_urls(process: subprocess.Popen[str]) -> list[str]:
+    """The servers' URLs, once both are up. Raises AssetError with what the child said instead."""
+    assert process.stdout is not None  # noqa: S101 - pipes were asked for
+    assert process.stderr is not None  # noqa: S101
+    watchdog = threading.Timer(START_SECONDS, process.kill)
+    watchdog.start()
+    try:
+        line = process.stdout.readline()
+    finally:
+        watchdog.cancel()
+    if line.strip():
+        urls: list[str] = json.loads(line)
+        # From here on nobody reads it; a full pipe must never stop the child.
+        threading.Thread(target=process.stderr.read, daemon=True).start()
+        return urls
+    process.kill()
+    raise AssetError(_engine_fault(process.stderr.read()))
+
+
+def _engine_fault(said: str) -> str:
+    last = next((line for line in reversed(said.splitlines()) if line.strip()), "it said nothing")
+    if "libgomp" in said:
+        return (
+            "the embedded model's engine needs the system library libgomp: install it "
+            "(apt install libgomp1), or use a model server with --base-url"
+        )
+    return (
+        f"the embedded model's engine does not start ({last.strip()}). Try again after "
+        f"emptying {cache_folder()}, or use a model server with --base-url"
+    )
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with suppress(OSError):
+                pipe.close()
+
+
+def _serve() -> None:
+    """The child: start the servers told by the first line of input, then wait for its end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    servers = [_launch(_Server(**told)) for told in json.loads(sys.stdin.readline())]
+    print(json.dumps([server.listening_address for server in servers]), flush=True)
+    sys.stdin.read()  # returns when the parent closes the pipe, or is gone
+    os._exit(0)  # stopping the servers in order would wait for their requests in flight
+
+
+def _launch(told: _Server) -> Any:
+    import xllamacpp
+
+    params = xllamacpp.CommonParams()
+    params.model.path = told.path
+    params.model_alias = {told.name}
+    params.api_keys = [told.api_key]  # without one, any web page could use the server
+    params.cors_origins = ""
+    params.ui = False
+    params.endpoint_slots = False
+    params.verbosity = 0
+    params.n_gpu_layers = 0
+    params.n_parallel = told.slots
+    params.n_ctx = told.slots * told.slot_tokens  # the total over the slots
+    params.n_batch = params.n_ubatch = 512
+    params.cache_ram_mib = 0
+    params.fit_params = False
+    params.warmup = False
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = told.threads
+    params.embedding = True
+    params.pooling_type = getattr(
+        xllamacpp.llama_pooling_type, f"LLAMA_POOLING_TYPE_{told.pooling}"
+    )
+    return xllamacpp.Server(params)
+
+
+if __name__ == "__main__":
+    _serve()

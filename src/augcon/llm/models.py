@@ -1,0 +1,183 @@
+"""The models of a run, opened for as long as it lasts.
+
+generator  writes text
+embedder   gives hidden states of the base model, for the scorer; None where none are served
+encoder    gives sentence embeddings; only the embedded model brings one along
+
+What a server can do is asked once per run, with two small requests, and remembered, so that a
+resumed run renders the very same prompts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+
+from augcon.config import EMBEDDED, ModelSettings
+from augcon.errors import ModelError, ReplyError, RequestRefused
+from augcon.llm.base import Message, Model, Reply, Request, Sampling
+from augcon.llm.call import Caller, Journal, Meter, Unusable
+from augcon.llm.openai import OpenAIModel
+from augcon.llm.pool import Pool
+
+__all__ = ["Abilities", "Models", "api_key", "connect", "open_models", "probe"]
+
+# Name of a step, and how to do it if it has not been done: gives the step's output.
+Remember = Callable[[str, Callable[[], Awaitable[str]]], Awaitable[str]]
+Progress = Callable[[str, int, int], None]
+
+PROBE_SCHEMA = json.dumps(
+    {
+        "type": "object",
+        "properties": {"answer": {"type": "string"}},
+        "required": ["answer"],
+        "additionalProperties": False,
+    }
+)
+PROBE = Request(
+    "chat",
+    (Message("user", 'Reply with this JSON object and nothing else: {"answer": "yes"}'),),
+    sampling=Sampling(max_tokens=64),
+    schema=PROBE_SCHEMA,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What the server was found to do: take a JSON schema, and serve embeddings (which model)."""
+
+    schema: bool
+    embeddings: str
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The open models of a run. `name` is the generator's."""
+
+    generator: Caller
+    embedder: Caller | None
+    encoder: Caller | None
+    schema: bool
+
+    @property
+    def name(self) -> str:
+        return self.generator.model.name
+
+
+@asynccontextmanager
+async def open_models(
+    settings: ModelSettings,
+    journal: Journal,
+    seed: int,
+    remember: Remember,
+    meter: Meter,
+    progress: Progress,
+) -> AsyncIterator[Models]:
+    """Start or reach the models that the settings name, and let go of them at the end."""
+
+    def caller(model: Model) -> Caller:
+        return Caller(model, journal, seed, settings.concurrency, settings.tries, meter=meter)
+
+    async with AsyncExitStack() as stack:
+        if settings.name == EMBEDDED:
+            yield await _embedded(caller, settings, stack, progress)
+        else:
+            generator = caller(await _connected(settings, settings.name, stack))
+            found = await remember("abilities", lambda: _probed(generator, settings))
+            abilities = Abilities(**json.loads(found))
+            embedder = None
+            if abilities.embeddings == settings.name:
+                embedder = generator
+            elif abilities.embeddings:
+                embedder = caller(await _connected(settings, abilities.embeddings, stack))
+            yield Models(generator, embedder, None, abilities.schema)
+
+
+async def _connected(settings: ModelSettings, name: str, stack: AsyncExitStack) -> Model:
+    model = connect(settings, name)
+    stack.push_async_callback(model.close)
+    return model
+
+
+async def _embedded(
+    caller: Callable[[Model], Caller],
+    settings: ModelSettings,
+    stack: AsyncExitStack,
+    progress: Progress,
+) -> Models:
+    from augcon.llm.embedded import EmbeddedServers, Endpoint
+
+    servers = await EmbeddedServers.start(slots=settings.concurrency, progress=progress)
+    stack.push_async_callback(servers.close)
+
+    def reach(server: Endpoint) -> Caller:
+        model = OpenAIModel(server.base_url, server.name, server.api_key, settings.timeout)
+        stack.push_async_callback(model.close)
+        return caller(model)
+
+    generator = reach(servers.generator)
+    return Models(generator, generator, reach(servers.encoder), schema=False)
+
+
+def connect(settings: ModelSettings, name: str) -> Model:
+    """The model of this name at every base URL of the settings."""
+    key = api_key(settings.api_key_env)
+    models = [OpenAIModel(url, name, key, settings.timeout) for url in settings.base_urls]
+    return models[0] if len(models) == 1 else Pool(models)
+
+
+def api_key(variable: str) -> str | None:
+    """The key from the environment, else from a .env file in the working folder."""
+    from dotenv import dotenv_values
+
+    return os.environ.get(variable) or dotenv_values(".env").get(variable) or None
+
+
+async def _probed(generator: Caller, settings: ModelSettings) -> str:
+    abilities = await probe(generator, settings)
+    return json.dumps({"schema": abilities.schema, "embeddings": abilities.embeddings})
+
+
+async def probe(generator: Caller, settings: ModelSettings) -> Abilities:
+    """Ask the server what it can do. Raises ModelError where it cannot be used at all."""
+    schema = settings.structure == "schema"
+    if settings.structure == "auto" and settings.endpoint == "chat":
+        schema = await _takes_schema(generator)
+    return Abilities(schema, await _embedding_model(generator, settings))
+
+
+async def _takes_schema(generator: Caller) -> bool:
+    """Whether a request with a schema is accepted, and its reply is what the schema says."""
+    try:
+        await generator.ask(PROBE, _json_answer)
+    except (RequestRefused, ReplyError):
+        # Without the schema it must work, or the fault is elsewhere and is raised from here.
+        await generator.ask(replace(PROBE, schema=""), lambda reply: reply.text)
+        return False
+    return True
+
+
+def _json_answer(reply: Reply) -> str:
+    try:
+        return str(json.loads(reply.text)["answer"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise Unusable("the schema was not kept") from error
+
+
+async def _embedding_model(generator: Caller, settings: ModelSettings) -> str:
+    if settings.embeddings == "off":
+        return ""
+    name = settings.name if settings.embeddings == "auto" else settings.embeddings
+    model = connect(settings, name)
+    try:
+        reply = await model.ask(Request("embedding", text="probe"))
+    except Exception as error:
+        if settings.embeddings == "auto":
+            return ""  # a server need not serve embeddings; the report names the fallback
+        raise ModelError(f"model.embeddings = {name!r} cannot be used: {error}") from error
+    finally:
+        await model.close()
+    return name if reply.embedding else ""

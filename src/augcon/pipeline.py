@@ -1,0 +1,149 @@
+"""The whole program on one page: from a corpus to a dataset.
+
+    documents → root contexts → (scorer, examples) → augment every context → dataset
+
+`augment` tells what happens to one context, `prepare` what comes before the first, `assemble`
+which strategies a run uses. The store remembers, so that a run that was stopped anywhere goes on
+from there.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from augcon.assemble import (
+    answers_by_window,
+    assemble_generator,
+    assemble_tree,
+    assemble_window,
+    library_of,
+    readable_languages,
+)
+from augcon.augment import Stages, augment
+from augcon.config import Settings
+from augcon.corpus import Corpus, cut_contexts
+from augcon.engine import each, single_fault
+from augcon.export import write_dataset
+from augcon.llm.call import Meter
+from augcon.llm.models import Models, open_models
+from augcon.prepare import prepare_examples, prepare_scorer
+from augcon.records import Augmented, Context, State, Verdict, failed, rejected
+from augcon.report import write_report
+from augcon.scorer import features
+from augcon.select import quota_of
+from augcon.store import Run
+
+__all__ = ["Watch", "generate", "open_books"]
+
+
+@dataclass(slots=True)
+class Watch:
+    """What is going on, for whoever shows it; `stop` cancels it, from any thread."""
+
+    meter: Meter = field(default_factory=Meter)
+    step: str = ""
+    contexts: int = 0
+    contexts_done: int = 0
+    done_here: int = 0
+    augmenting_since: float = 0.0
+    questions: int = 0
+    pairs: int = 0
+    download: Callable[[str, int, int], None] = lambda _label, _done, _total: None
+    stop: Callable[[], object] | None = None  # set while there is something to stop
+
+
+async def generate(corpus: Corpus, settings: Settings, run: Run, watch: Watch) -> None:
+    """Bring the run to its end. What is finished is not done again.
+
+    Raises RunError where it cannot go on; everything that was done is kept.
+    """
+    started = time.monotonic()
+    open_books(corpus, settings, run)
+    try:
+        if next(run.ledger.pending(), None) is not None:
+            await _with_models(settings, run, watch)
+    except ExceptionGroup as faults:
+        raise single_fault(faults) from faults
+    finally:
+        run.ledger.add_to_fact("seconds", time.monotonic() - started)
+        run.ledger.add_to_fact("calls_replayed", watch.meter.replayed)
+    run.ledger.set_fact("finished", "yes")
+    write_dataset(run.ledger.pairs(), run.folder / "dataset" / "train.jsonl")
+    write_report(run)
+
+
+async def _with_models(settings: Settings, run: Run, watch: Watch) -> None:
+    watch.step = "starting the model"
+    async with open_models(
+        settings.model, run.journal, settings.seed, run.remember, watch.meter, watch.download
+    ) as models:
+        stages = await _prepared(settings, models, run, watch)
+        watch.step = "questions and answers"
+        await _augment_all(settings, stages, run, watch)
+
+
+async def _prepared(settings: Settings, models: Models, run: Run, watch: Watch) -> Stages:
+    library = library_of(settings)
+    roots = list(run.ledger.roots())
+    tree = assemble_tree(settings, models, library)
+    watch.step = "fitting the scorer on a pilot"
+    embed = features(models.embedder) if models.embedder else None
+    scorer, scorer_id = await prepare_scorer(settings, tree, embed, roots, run.remember)
+    run.ledger.reopen_unless(scorer_id)
+    if answers_by_window(settings):
+        responder = assemble_window(models)
+    else:
+        watch.step = "searching the annotated examples"
+        bare = assemble_generator(settings, models, library, {})
+        examples = await prepare_examples(settings, bare, library, roots, run.remember)
+        responder = assemble_generator(settings, models, library, examples)
+    return Stages(tree, scorer, responder, settings.selection, settings.tree.max_passes)
+
+
+async def _augment_all(settings: Settings, stages: Stages, run: Run, watch: Watch) -> None:
+    async def work(item: tuple[Context, int]) -> None:
+        await finish(await augment(*item, stages))
+
+    async def give_up(item: tuple[Context, int], error: Exception) -> None:
+        verdict = failed("unexpected_error", f"{type(error).__name__}: {error}")
+        await finish(Augmented(*item, 0, verdict=verdict))
+
+    async def finish(result: Augmented) -> None:
+        await run.ledger.finish_context(result)
+        watch.contexts_done += 1
+        watch.done_here += 1
+        watch.questions += sum(q.verdict.kept for q in result.questions)
+        watch.pairs += sum(a.verdict.kept for a in result.answers)
+
+    pending = list(run.ledger.pending())
+    watch.contexts = sum(1 for _ in run.ledger.roots())
+    watch.contexts_done = watch.contexts - len(pending)
+    watch.augmenting_since = time.monotonic()
+    await each(pending, work, give_up, settings.model.concurrency)
+
+
+def open_books(corpus: Corpus, settings: Settings, run: Run) -> None:
+    """Cut the corpus into root contexts and write down which of them are to be worked on."""
+    tree, per_pair = settings.tree, settings.selection.units_per_pair
+    cut = [(d, cut_contexts(d, tree.max_units, tree.min_units)) for d in corpus.documents]
+    contexts: list[tuple[Context, int, Verdict]] = []
+    accepted = 0
+    for context in (c for _, roots in cut for c in roots):
+        verdict = _admission(context, accepted, settings)
+        accepted += verdict.state is State.PENDING
+        contexts.append((context, quota_of(context.units, per_pair), verdict))
+    run.ledger.open_books([(d, len(roots)) for d, roots in cut], corpus.rejected, contexts)
+
+
+def _admission(context: Context, accepted: int, settings: Settings) -> Verdict:
+    readable = readable_languages(settings)
+    if readable is not None and context.language not in readable:
+        detail = f"{context.language}: the embedded model reads English only; use --base-url"
+        return rejected("language_not_supported", detail)
+    if context.units < settings.tree.min_units:
+        return rejected("below_min_units", f"{context.units} units")
+    if settings.limit is not None and accepted >= settings.limit:
+        return rejected("beyond_limit", f"--limit {settings.limit}")
+    return Verdict(State.PENDING)

@@ -1,0 +1,167 @@
+"""What a run needs before its contexts: a scorer fitted on a pilot, and the best few-shot examples.
+
+Both are steps that are remembered: their output is JSON text in the run's database, with the
+numbers that the report shows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from augcon.answer import FEWEST_TO_SEARCH, GenerateResponder, Search
+from augcon.config import Settings
+from augcon.prompts import Library
+from augcon.prompts.library import prompt_language
+from augcon.records import Context, Triplet
+from augcon.scorer import (
+    FEWEST_PAIRS,
+    Contrasts,
+    HeuristicScorer,
+    LinearScorer,
+    Scorer,
+    contrast,
+    draw_pilot,
+    fit,
+)
+from augcon.scorer.linear import Vectors
+from augcon.tree import Tree
+
+__all__ = ["prepare_examples", "prepare_scorer"]
+
+# Name of a step, how to do it, and the ids of what goes into it: gives the step's output.
+Remember = Callable[..., Awaitable[str]]
+Embed = Callable[[str, str], Coroutine[Any, Any, Vectors]]
+
+
+async def prepare_scorer(
+    settings: Settings,
+    tree: Tree,
+    embed: Embed | None,
+    roots: Sequence[Context],
+    remember: Remember,
+) -> tuple[Scorer, str]:
+    """Stage 2's scorer, and its identity: one that is fitted anew has another.
+
+    embed  h(C, q), or None where no hidden states are served
+    """
+    if settings.scorer.kind == "heuristic" or embed is None:
+        why = "chosen in the settings" if embed else "the model serves no embeddings"
+        await remember("scorer", lambda: _stated(why))
+        return HeuristicScorer(), "heuristic"
+    chosen = settings.scorer
+    pilot = draw_pilot(roots, chosen.pairs, chosen.pilot_share, settings.tree.min_units)
+    ids = [root.id for root in pilot]
+    output = await remember("scorer", lambda: _fitted(settings, tree, pilot, embed), *ids)
+    head = json.loads(output)["head"]
+    return (LinearScorer(embed, tuple(head)) if head else HeuristicScorer()), " ".join(ids)
+
+
+async def _stated(why: str) -> str:
+    return json.dumps({"ranker": "heuristic", "why": why, "head": []})
+
+
+async def _fitted(settings: Settings, tree: Tree, pilot: Sequence[Context], embed: Embed) -> str:
+    """Grow the pilot's trees, ask for weak questions beside theirs, and fit on the contrast.
+
+    The pilot's replies are in the journal, so that its contexts cost nothing when their turn
+    comes.
+    """
+    async with asyncio.TaskGroup() as group:
+        grown = [group.create_task(tree.grow(root, 0)) for root in pilot]
+    questions = [node.question for task in grown for node in task.result() if node.question]
+    contrasts = await contrast(questions, tree.divider.weak_question, settings.scorer.pairs)
+    books = _books(contrasts)
+    if len(contrasts.pairs) < FEWEST_PAIRS:
+        why = f"only {len(contrasts.pairs)} contrast pairs, {FEWEST_PAIRS} are needed"
+        return json.dumps({"ranker": "heuristic", "why": why, "head": [], "contrasts": books})
+    differences = await _differences(contrasts, embed)
+    found = await asyncio.to_thread(fit, contrasts.pairs, differences, settings.scorer.held_out)
+    return json.dumps(
+        {
+            "ranker": "linear",
+            "why": "",
+            "contrasts": books,
+            "pilot_roots": len(pilot),
+            "trained_on": found.trained_on,
+            "strength": found.strength,
+            "held_out": {
+                kind: {**asdict(a), "share": a.share, "interval": a.interval}
+                for kind, a in found.held_out.items()
+            },
+            "head": found.head,
+        }
+    )
+
+
+def _books(contrasts: Contrasts) -> dict[str, object]:
+    return {
+        "in": contrasts.entered,
+        "kept": len(contrasts.pairs),
+        "rejected": {"same_question": contrasts.same} if contrasts.same else {},
+        "failed": contrasts.failed,
+    }
+
+
+async def _differences(contrasts: Contrasts, embed: Embed) -> Vectors:
+    """h(C, q+) - h(C, q-) for each pair: (n_pairs, hidden)."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [
+            (
+                group.create_task(embed(pair.context.text, pair.better)),
+                group.create_task(embed(pair.context.text, pair.worse)),
+            )
+            for pair in contrasts.pairs
+        ]
+    return np.stack([better.result() - worse.result() for better, worse in tasks])
+
+
+async def prepare_examples(
+    settings: Settings,
+    generator: GenerateResponder,
+    library: Library,
+    roots: Sequence[Context],
+    remember: Remember,
+) -> Mapping[str, Sequence[Triplet]]:
+    """E_R* by language, for every language that the corpus has and the prompts know."""
+    languages = sorted({prompt_language(root.language) for root in roots})
+    chosen: dict[str, Sequence[Triplet]] = {}
+    for language in languages:
+        annotated = library.triplets(language)
+        step = f"examples-{language}"
+        output = json.loads(
+            await remember(
+                step, lambda a=annotated, s=language: _searched(settings, generator, a, s)
+            )
+        )
+        by_id = {triplet.id: triplet for triplet in annotated}
+        chosen[language] = tuple(by_id[name] for name in output["examples"])
+    return chosen
+
+
+async def _searched(
+    settings: Settings, generator: GenerateResponder, annotated: Sequence[Triplet], language: str
+) -> str:
+    """The examples' ids in order, with every trial of the search, best first."""
+    answers = settings.answers
+    if len(annotated) < FEWEST_TO_SEARCH or answers.search_trials == 0:
+        taken = [triplet.id for triplet in annotated[: answers.shots]]
+        why = "search_trials = 0" if answers.search_trials == 0 else f"{len(annotated)} annotated"
+        return json.dumps({"examples": taken, "searched": False, "why": why, "trials": []})
+    search = Search(
+        generator, answers.shots, answers.search_trials, answers.search_items, settings.seed
+    )
+    trials = await search.run(annotated, language)
+    return json.dumps(
+        {
+            "examples": trials[0].examples,
+            "searched": True,
+            "why": "",
+            "trials": [asdict(trial) for trial in trials],
+        }
+    )

@@ -1,0 +1,128 @@
+"""The prompt files of a run: the built-in ones, each replaceable by a file of the user's.
+
+A folder of the user's is laid out as the package's own is, LANGUAGE/NAME.toml, and may hold as
+few of the files as he likes; whatever it lacks comes from the package.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from augcon.errors import ExamplesError
+from augcon.prompts.prompt import Prompt
+from augcon.records import Triplet, content_id
+
+__all__ = ["LANGUAGES", "Library"]
+
+LANGUAGES = ("en", "zh")
+PROMPTS = ("tree", "answer", "judge")
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """Where prompts, principles and annotated examples come from."""
+
+    folder: Path | None = None
+    principles_file: Path | None = None
+    examples_file: Path | None = None
+
+    def prompt(self, name: str, language: str) -> Prompt:
+        """The prompt of this name for texts in this language (English for all but Chinese)."""
+        spoken = prompt_language(language)
+        return Prompt.load(self._find(spoken, f"{name}.toml"), spoken)
+
+    def principles(self, language: str) -> str:
+        """The response principles P (section 3.3 of the paper), as text."""
+        path = self.principles_file or self._find(prompt_language(language), "principles.md")
+        text = _read(path).strip()
+        if not text:
+            raise ExamplesError(f"{path}: holds no principle; write some or drop the setting")
+        return text
+
+    def triplets(self, language: str) -> tuple[Triplet, ...]:
+        """The annotated examples E_R for a language.
+
+        Those of the user's file that are in this language, or the built-in ones without a file.
+        """
+        spoken = prompt_language(language)
+        if self.examples_file is None:
+            return read_triplets(self._find(spoken, "annotated.jsonl"), spoken)
+        return tuple(
+            t for t in read_triplets(self.examples_file) if prompt_language(t.language) == spoken
+        )
+
+    def fingerprint(self) -> str:
+        """An id of everything that the files hold: it changes when any of them does."""
+        self.check()
+        texts = [
+            repr((self.prompt(name, language), self.principles(language), self.triplets(language)))
+            for language in LANGUAGES
+            for name in PROMPTS
+        ]
+        return content_id("prompts", *texts)
+
+    def check(self) -> None:
+        """Read every file once, so that a bad one is reported before any work is done."""
+        if self.folder is not None and not self.folder.is_dir():
+            raise ExamplesError(f"{self.folder}: no such folder of prompts")
+        for language in LANGUAGES:
+            for name in PROMPTS:
+                self.prompt(name, language)
+            self.principles(language)
+            self.triplets(language)
+
+    def _find(self, language: str, name: str) -> Path:
+        if self.folder is not None and (own := self.folder / language / name).is_file():
+            return own
+        return built_in(language, name)
+
+
+def built_in(language: str, name: str) -> Path:
+    """A file of the package's own. The package is always installed unpacked."""
+    return Path(str(resources.files("augcon.prompts").joinpath(language, name)))
+
+
+def prompt_language(language: str) -> str:
+    """Which of the languages that have prompts to use for a text in `language`."""
+    return language if language in LANGUAGES else "en"
+
+
+def read_triplets(path: Path, language: str | None = None) -> tuple[Triplet, ...]:
+    """Annotated examples from JSONL lines with `context`, `question` and `answer`.
+
+    The language of a line is its `language` field, else `language`, else found from its letters.
+    Raises ExamplesError with file, line and the missing field.
+    """
+    lines = [(n, line) for n, line in enumerate(_read(path).splitlines(), 1) if line.strip()]
+    return tuple(_triplet(line, f"{path}, line {n}", language) for n, line in lines)
+
+
+def _triplet(line: str, where: str, language: str | None) -> Triplet:
+    try:
+        raw = json.loads(line)
+    except ValueError as error:
+        raise ExamplesError(f"{where}: not a line of JSON ({error})") from error
+    if not isinstance(raw, dict):
+        raise ExamplesError(f"{where}: not a JSON object")
+    for key in ("context", "question", "answer"):
+        if not isinstance(raw.get(key), str) or not raw[key].strip():
+            raise ExamplesError(f"{where}: an annotated example needs a text {key!r}")
+    context, question, answer = (raw[key].strip() for key in ("context", "question", "answer"))
+    spoken = str(raw.get("language") or language or _guess(question))
+    return Triplet.of(context, question, answer, spoken)
+
+
+def _guess(text: str) -> str:
+    return "zh" if any("一" <= letter <= "鿿" for letter in text) else "en"
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise ExamplesError(f"{path}: no such file") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ExamplesError(f"{path}: cannot be read as UTF-8 text: {error}") from error

@@ -1,0 +1,80 @@
+"""A run's trees and pairs, as text to read: where did this come from?"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from augcon.errors import OutputError
+from augcon.records import Context, Pair
+from augcon.store import Run
+from augcon.store.ledger import TreeRow
+
+__all__ = ["show"]
+
+PREVIEW = 90
+
+
+def show(out: str | os.PathLike[str], item: str = "") -> str:
+    """A root's tree, or a pair with its source, by id (a unique beginning will do).
+
+    Without an id: every root context with the number of its pairs. Raises OutputError for an id
+    that is not there.
+    """
+    run = Run.read(Path(out))
+    try:
+        return "\n".join(_roots(run) if not item else _item(run, item))
+    finally:
+        run.close()
+
+
+def _roots(run: Run) -> Iterator[str]:
+    yield "root context      pairs  where"
+    for root, pairs in run.ledger.root_pairs():
+        where = f"{root.document} [{root.start}:{root.end}]"
+        yield f"{root.id}  {pairs:>5}  {where}  {_preview(root.text)}"
+    yield ""
+    yield "`augcon show OUT ID` shows a root's tree, or a pair with its source."
+
+
+def _item(run: Run, item: str) -> Iterator[str]:
+    if pairs := list(run.ledger.pairs(item)):
+        return _pair(run, pairs[0])
+    root = next((r for r, _ in run.ledger.root_pairs() if r.id.startswith(item)), None)
+    if root is None:
+        raise OutputError(f"{run.folder}: no pair and no root context {item!r}; see `augcon show`")
+    return _tree(run, root)
+
+
+def _pair(run: Run, pair: Pair) -> Iterator[str]:
+    yield f"pair      {pair.id}"
+    yield f"question  {pair.question}"
+    yield f"answer    {pair.answer}"
+    yield f"kind      {pair.granularity}, depth {pair.depth}, score {pair.score:.3f}"
+    yield f"source    {pair.document}, characters {pair.start} to {pair.end}"
+    yield f"tree      {pair.root_id}"
+    source = run.ledger.source(pair.root_id, pair.start, pair.end)
+    if source != pair.context:
+        yield f"\nsource text:\n{source}\n\ncontext, as the model wrote it:\n{pair.context}"
+    else:
+        yield f"\nsource text:\n{source}"
+
+
+def _tree(run: Run, root: Context) -> Iterator[str]:
+    yield f"{root.document}, characters {root.start} to {root.end}, {root.units} units"
+    for row in run.ledger.tree(root.id):
+        indent = "  " * row.depth
+        yield f"{indent}[{row.start}:{row.end}] {row.units} units{_said(row)}"
+        if row.question:
+            verdict = row.pair_id or row.question_reason or row.answer_reason
+            yield f"{indent}  ? {row.question}  ({verdict})"
+
+
+def _said(row: TreeRow) -> str:
+    return "".join(f" · {reason}" for reason in (row.reason, row.split_reason) if reason)
+
+
+def _preview(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= PREVIEW else f"{line[:PREVIEW]}…"

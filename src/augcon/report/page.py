@@ -1,0 +1,140 @@
+"""One self-contained HTML page for a run: books, ranking, examples, shape, and some pairs."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from html import escape
+from importlib import resources
+from string import Template
+from typing import Any
+
+from augcon.records import Pair
+from augcon.store import Books, Run, write_atomically
+
+__all__ = ["write_report"]
+
+SAMPLES = 6
+WIDEST_BAR = 24  # em
+
+
+def write_report(run: Run) -> None:
+    """Write OUT/report.html from what the run's database holds."""
+    books = run.books()
+    pairs = list(run.ledger.pairs())
+    steps = {name: json.loads(output) for name, output in run.ledger.steps().items()}
+    page = resources.files("augcon.report").joinpath("page.html").read_text(encoding="utf-8")
+    filled = Template(page).substitute(
+        title=escape(run.folder.absolute().name),
+        summary=_summary(books, pairs),
+        books=_books(books),
+        balance="The books balance." if books.balanced else _bad("The books do not balance."),
+        calls=_calls(books),
+        scorer=_scorer(steps.get("scorer")),
+        examples=_examples(steps),
+        shape=_bars(Counter(f"{p.granularity}, depth {p.depth}" for p in pairs)),
+        documents=_bars(Counter(p.document for p in pairs)),
+        samples="".join(map(_sample, _spread(pairs))),
+    )
+    write_atomically(run.folder / "report.html", filled)
+
+
+def _summary(books: Books, pairs: list[Pair]) -> str:
+    documents = books.stages["documents"]
+    languages = ", ".join(sorted({pair.language for pair in pairs})) or "none"
+    return (
+        f"{len(pairs)} pairs from {documents.kept} documents "
+        f"({books.stages['contexts'].kept} root contexts); languages: {escape(languages)}."
+    )
+
+
+def _books(books: Books) -> str:
+    rows = []
+    for name, stage in books.stages.items():
+        reasons = {**stage.rejected, **{f"{k} (failed)": n for k, n in stage.failures.items()}}
+        told = ", ".join(f"{n} {reason}" for reason, n in sorted(reasons.items()))
+        numbers = (
+            *(stage.entered, stage.kept, sum(stage.rejected.values())),
+            *(stage.failed, stage.pending),
+        )
+        cells = "".join(f'<td class="n">{n}</td>' for n in numbers)
+        rows.append(f"<tr><td>{name}</td>{cells}<td>{escape(told)}</td></tr>")
+    return "\n".join(rows)
+
+
+def _calls(books: Books) -> str:
+    calls = books.calls
+    return (
+        f"{calls.calls} calls ({calls.unusable} with unusable replies), {calls.calls_replayed} "
+        f"answered from the journal; {calls.prompt_tokens} prompt tokens, "
+        f"{calls.completion_tokens} completion tokens; {books.seconds:.0f} seconds."
+    )
+
+
+def _scorer(step: Mapping[str, Any] | None) -> str:
+    if step is None:
+        return "<p>No scorer was needed.</p>"
+    if step["ranker"] != "linear":
+        return f"<p>Fallback ranker: lexical heuristic ({escape(step['why'])}).</p>"
+    rows = "".join(
+        f"<tr><td>{escape(kind)}</td><td class='n'>{a['share']:.2f}</td>"
+        f"<td class='n'>{a['interval'][0]:.2f} to {a['interval'][1]:.2f}</td>"
+        f"<td class='n'>{a['pairs']}</td></tr>"
+        for kind, a in step["held_out"].items()
+    )
+    chance = step["held_out"]["all"]["interval"][0] <= 0.5
+    warning = _bad("No better than chance on held-out roots: ranks mean little.") if chance else ""
+    return (
+        f"<p>Linear head on the base model's hidden state, fitted on {step['trained_on']} contrast "
+        f"pairs of {step['pilot_roots']} pilot roots. {warning}</p><table><tr><th>weakened prompt"
+        "</th><th class='n'>held-out pair accuracy</th><th class='n'>95 % interval</th>"
+        f"<th class='n'>pairs</th></tr>{rows}</table>"
+    )
+
+
+def _examples(steps: Mapping[str, Any]) -> str:
+    told = [
+        f"<p>{name.removeprefix('examples-')}: {_search(step)}</p>"
+        for name, step in steps.items()
+        if name.startswith("examples-")
+    ]
+    return "".join(told) or "<p>None are used: answers are sentences of their context.</p>"
+
+
+def _search(step: Mapping[str, Any]) -> str:
+    if not step["searched"]:
+        return f"{len(step['examples'])} examples, not searched ({escape(step['why'])})."
+    grades = ", ".join(f"{trial['grade']:.2f}" for trial in step["trials"])
+    return (
+        f"{len(step['examples'])} examples, the best of {len(step['trials'])} sets by the model's "
+        f"own grades (1 to 5): {grades}."
+    )
+
+
+def _bars(counts: Counter[str]) -> str:
+    most = max(counts.values(), default=1)
+    return "".join(
+        f"<tr><td>{escape(label)}</td><td class='n'>{n}</td><td>"
+        f"<span class='bar' style='width:{WIDEST_BAR * n / most:.2f}em'></span></td></tr>"
+        for label, n in sorted(counts.items())
+    )
+
+
+def _spread(pairs: list[Pair]) -> Iterable[Pair]:
+    """Some pairs from all over the dataset."""
+    step = max(1, len(pairs) // SAMPLES)
+    return pairs[::step][:SAMPLES]
+
+
+def _sample(pair: Pair) -> str:
+    where = f"{pair.document}, characters {pair.start} to {pair.end}, {pair.granularity}"
+    return (
+        f"<p><b>{escape(pair.question)}</b><br>{escape(pair.answer)}</p>"
+        f"<details><summary class='muted'>{escape(where)}</summary>"
+        f"<blockquote>{escape(pair.context)}</blockquote></details>"
+    )
+
+
+def _bad(text: str) -> str:
+    return f'<span class="bad">{text}</span>'

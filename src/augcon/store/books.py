@@ -1,0 +1,191 @@
+"""The accounting: for every stage, in = kept + rejected (by reason) + failed (+ pending).
+
+What goes into a stage is counted from another place than what came of it (the questions that
+entered are the nodes that gave one, and so on), so that an item which vanished between two
+stages shows as books that do not balance.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+
+from augcon.records import State
+from augcon.store.database import Database
+
+__all__ = ["Books", "StageBooks", "read_books"]
+
+OUTCOMES = {
+    "documents": "SELECT state, reason, COUNT(*) AS n FROM documents GROUP BY 1, 2",
+    "contexts": "SELECT state, reason, COUNT(*) AS n FROM contexts GROUP BY 1, 2",
+    "nodes": "SELECT state, reason, COUNT(*) AS n FROM nodes GROUP BY 1, 2",
+    "splits": "SELECT split_state AS state, split_reason AS reason, COUNT(*) AS n FROM nodes "
+    "WHERE split_state != 'none' GROUP BY 1, 2",
+    "questions": "SELECT state, reason, COUNT(*) AS n FROM questions GROUP BY 1, 2",
+    "answers": "SELECT state, reason, COUNT(*) AS n FROM answers GROUP BY 1, 2",
+}
+
+
+@dataclass(slots=True)
+class StageBooks:
+    """One stage's line in the books."""
+
+    entered: int
+    kept: int = 0
+    failed: int = 0
+    pending: int = 0
+    rejected: dict[str, int] = field(default_factory=dict)
+    failures: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def balanced(self) -> bool:
+        gone = self.kept + self.failed + self.pending + sum(self.rejected.values())
+        return self.entered == gone
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "in": self.entered,
+            "kept": self.kept,
+            "rejected": self.rejected,
+            "failed": self.failed,
+            "failures": self.failures,
+            "pending": self.pending,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """What was asked of models, over all starts of the run."""
+
+    calls: int
+    unusable: int
+    calls_replayed: int
+    prompt_tokens: int
+    completion_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """A run's books. `pairs` is the number of question-answer pairs."""
+
+    stages: Mapping[str, StageBooks]
+    calls: Calls
+    seconds: float
+    cost: float | None
+    state: str
+
+    @property
+    def pairs(self) -> int:
+        return self.stages["answers"].kept
+
+    @property
+    def balanced(self) -> bool:
+        return all(stage.balanced for stage in self.stages.values())
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "state": self.state,
+            "stages": {name: stage.as_json() for name, stage in self.stages.items()},
+            "pairs": self.pairs,
+            **asdict(self.calls),
+            "cost": self.cost,
+            "seconds": round(self.seconds, 1),
+            "balanced": self.balanced,
+        }
+
+
+def read_books(database: Database, prices: tuple[float, float] | None = None) -> Books:
+    """Count everything anew from the rows.
+
+    prices: per million prompt tokens and per million completion tokens, in any currency.
+    """
+    entered = {
+        "documents": _number(
+            database, "SELECT COALESCE(MAX(value), 0) FROM meta WHERE key = 'documents'"
+        ),
+        "contexts": _number(database, "SELECT COALESCE(SUM(roots), 0) FROM documents"),
+        # A pass visits the root, and both parts of every split that was kept.
+        "nodes": _number(
+            database,
+            "SELECT (SELECT COALESCE(SUM(passes), 0) FROM contexts) + "
+            "2 * (SELECT COUNT(*) FROM nodes WHERE split_state = 'kept')",
+        ),
+        "splits": 0,
+        "questions": 0,
+        "answers": 0,
+    }
+    stages = {}
+    for name, sql in OUTCOMES.items():
+        stages[name] = _outcomes(database, sql, entered[name])
+    stages["splits"].entered = stages["nodes"].entered - _never_split(stages["nodes"])
+    stages["questions"].entered = stages["nodes"].kept
+    stages["answers"].entered = stages["questions"].kept
+    if (contrasts := _contrasts(database)) is not None:
+        stages["contrasts"] = contrasts
+    calls = _calls(database)
+    cost = None
+    if prices is not None:
+        cost = (calls.prompt_tokens * prices[0] + calls.completion_tokens * prices[1]) / 1e6
+    return Books(stages, calls, _fact(database, "seconds"), cost, _state(database, stages))
+
+
+def _outcomes(database: Database, sql: str, entered: int) -> StageBooks:
+    stage = StageBooks(entered)
+    for row in database.rows(sql):
+        match State(row["state"]):
+            case State.KEPT:
+                stage.kept += row["n"]
+            case State.PENDING:
+                stage.pending += row["n"]
+            case State.REJECTED:
+                stage.rejected[row["reason"]] = row["n"]
+            case State.FAILED:
+                stage.failed += row["n"]
+                stage.failures[row["reason"]] = row["n"]
+            case State.NONE:
+                raise AssertionError("a row that was never in a stage is not in its books")
+    return stage
+
+
+def _contrasts(database: Database) -> StageBooks | None:
+    """The scorer's training pairs, as its step wrote them down."""
+    row = database.row("SELECT output FROM steps WHERE name = 'scorer' ORDER BY rowid DESC LIMIT 1")
+    books = json.loads(row["output"]).get("contrasts") if row is not None else None
+    if books is None:
+        return None
+    failures = {"unusable_reply": books["failed"]} if books["failed"] else {}
+    return StageBooks(
+        books["in"], books["kept"], books["failed"], 0, dict(books["rejected"]), failures
+    )
+
+
+def _never_split(nodes: StageBooks) -> int:
+    return nodes.failed + nodes.rejected.get("below_min_units", 0)
+
+
+def _calls(database: Database) -> Calls:
+    row = database.row(
+        "SELECT COUNT(*) AS calls, COALESCE(SUM(1 - accepted), 0) AS unusable, "
+        "COALESCE(SUM(prompt_tokens), 0) AS prompt, "
+        "COALESCE(SUM(completion_tokens), 0) AS completion FROM journal"
+    )
+    if row is None:
+        raise AssertionError("an aggregate always has a row")
+    replayed = int(_fact(database, "calls_replayed"))
+    return Calls(row["calls"], row["unusable"], replayed, row["prompt"], row["completion"])
+
+
+def _state(database: Database, stages: Mapping[str, StageBooks]) -> str:
+    done = database.row("SELECT 1 FROM meta WHERE key = 'finished'") is not None
+    return "finished" if done and not stages["contexts"].pending else "unfinished"
+
+
+def _fact(database: Database, key: str) -> float:
+    row = database.row("SELECT value FROM meta WHERE key = ?", (key,))
+    return 0.0 if row is None else float(row["value"])
+
+
+def _number(database: Database, sql: str) -> int:
+    row = database.row(sql)
+    return 0 if row is None else int(row[0])

@@ -1,0 +1,314 @@
+"""The run's results: what the corpus held, what came of each context, and the steps that are done.
+
+Everything that came of one context is written in one transaction, so that a context is either
+finished or untouched, wherever a run was killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from augcon.records import (
+    Answer,
+    Augmented,
+    Context,
+    Document,
+    Judged,
+    Node,
+    Pair,
+    Rejection,
+    State,
+    Verdict,
+    content_id,
+)
+from augcon.store.database import Database, Write
+
+__all__ = ["Ledger", "TreeRow"]
+
+TREE = """
+    SELECT n.pass AS pass_number, n.id, n.parent_id, n.depth, n.start, n."end" AS "end", n.units,
+           n.reason, n.split_reason, COALESCE(q.text, '') AS question,
+           COALESCE(q.reason, '') AS question_reason, COALESCE(a.reason, '') AS answer_reason,
+           CASE WHEN q.state = 'kept' AND a.state = 'kept' THEN a.pair_id ELSE '' END AS pair_id
+    FROM nodes n
+    LEFT JOIN questions q ON q.root_id = n.root_id AND q.pass = n.pass AND q.context_id = n.id
+    LEFT JOIN answers a ON a.root_id = n.root_id AND a.question_id = q.id
+    WHERE n.root_id = ?
+    ORDER BY n.pass
+"""
+
+PAIRS = """
+    SELECT a.pair_id AS id, q.text AS question, a.text AS answer, n.text AS context,
+           c.language, a.granularity, n.depth, q.score, c.document, n.start, n."end" AS "end",
+           q.context_id, q.root_id
+    FROM contexts c
+    JOIN questions q ON q.root_id = c.id AND q.state = 'kept'
+    JOIN answers a ON a.root_id = c.id AND a.question_id = q.id AND a.state = 'kept'
+    JOIN nodes n ON n.root_id = c.id AND n.pass = q.pass AND n.id = q.context_id
+    {where}
+    ORDER BY c.position, q.place
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class TreeRow:
+    """A node as `augcon show` prints it, with its question and what became of that."""
+
+    pass_number: int
+    id: str
+    parent_id: str | None
+    depth: int
+    start: int
+    end: int
+    units: int
+    reason: str
+    split_reason: str
+    question: str
+    question_reason: str
+    answer_reason: str
+    pair_id: str
+
+
+class Ledger:
+    """Reads and writes everything of a run but its replies."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # Facts about the run
+
+    def fact(self, key: str) -> str | None:
+        row = self._database.row("SELECT value FROM meta WHERE key = ?", (key,))
+        return None if row is None else str(row["value"])
+
+    def set_fact(self, key: str, value: str) -> None:
+        """Write a fact about the run and wait until it is on disk."""
+        sql = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
+        self._database.write(lambda c: _run(c, sql, (key, value))).result()
+
+    def add_to_fact(self, key: str, amount: float) -> None:
+        """Add to a number that is kept over all starts of the run."""
+        self.set_fact(key, repr(float(self.fact(key) or 0.0) + amount))
+
+    # Finished steps
+
+    def step(self, identity: str) -> str | None:
+        """The output of a finished step, as its text."""
+        row = self._database.row("SELECT output FROM steps WHERE identity = ?", (identity,))
+        return None if row is None else str(row["output"])
+
+    async def finish_step(self, identity: str, name: str, output: str) -> None:
+        sql = "INSERT OR REPLACE INTO steps VALUES (?, ?, ?)"
+        await self._written(lambda c: _run(c, sql, (identity, name, output)))
+
+    def steps(self) -> dict[str, str]:
+        """Name → output of every finished step."""
+        rows = self._database.rows("SELECT name, output FROM steps ORDER BY rowid")
+        return {row["name"]: row["output"] for row in rows}
+
+    # The corpus
+
+    def open_books(
+        self,
+        documents: Sequence[tuple[Document, int]],
+        rejections: Sequence[Rejection],
+        contexts: Sequence[tuple[Context, int, Verdict]],
+    ) -> None:
+        """Write down what the corpus holds.
+
+        documents  each with how many root contexts it was cut into
+        contexts   each in order, with its quota and whether it is to be worked on: PENDING, or
+                   REJECTED with the reason. A context that is finished stays as it is.
+        """
+
+        def insert(c: sqlite3.Connection) -> None:
+            c.execute("DELETE FROM documents")
+            c.executemany(
+                "INSERT INTO documents VALUES (?, ?, ?, ?, 'kept', '', '')",
+                [(d.id, d.name, d.language, roots) for d, roots in documents],
+            )
+            c.executemany(
+                "INSERT INTO documents VALUES (?, ?, '', 0, ?, ?, ?)",
+                [
+                    (r.id, r.text, State.FAILED if r.failed else State.REJECTED, r.reason, r.detail)
+                    for r in rejections
+                ],
+            )
+            c.execute("DELETE FROM contexts WHERE state IN ('pending', 'rejected')")
+            c.executemany(
+                "INSERT OR IGNORE INTO contexts VALUES (?,?,?,?,?,?,?,?,?,?,0,?,?,?)",
+                [
+                    _context_row(context, position, quota, verdict)
+                    for position, (context, quota, verdict) in enumerate(contexts)
+                ],
+            )
+            found = str(len(documents) + len(rejections))
+            c.execute("INSERT OR REPLACE INTO meta VALUES ('documents', ?)", (found,))
+
+        self._database.write(insert).result()
+
+    def pending(self) -> Iterator[tuple[Context, int]]:
+        """Root contexts that are still to be augmented, in order, each with its quota."""
+        rows = self._database.rows(
+            "SELECT * FROM contexts WHERE state = 'pending' ORDER BY position"
+        )
+        for row in rows:
+            yield _root(row), row["quota"]
+
+    def why_no_context(self) -> str:
+        """What kept every root context from being worked on; empty where one was."""
+        rows = list(self._database.rows("SELECT state, reason, detail FROM contexts"))
+        if any(row["state"] != State.REJECTED for row in rows):
+            return ""
+        told = Counter(row["detail"] or row["reason"] for row in rows)
+        return "; ".join(f"{n} contexts: {detail}" for detail, n in told.most_common(3))
+
+    def roots(self) -> Iterator[Context]:
+        """Every root context that is or was to be augmented, in order."""
+        sql = "SELECT * FROM contexts WHERE state != 'rejected' ORDER BY position"
+        return (_root(row) for row in self._database.rows(sql))
+
+    # Results
+
+    def reopen_unless(self, scorer: str) -> None:
+        """Take up finished contexts again if they were ranked by another scorer than this.
+
+        A scorer is fitted anew when its pilot changes, as after a try-out with --limit; the
+        journal holds every reply, so that going over them again asks nothing.
+        """
+        if self.fact("scorer") == scorer:
+            return
+
+        def reopen(c: sqlite3.Connection) -> None:
+            c.execute("UPDATE contexts SET state = 'pending', passes = 0 WHERE state != 'rejected'")
+            for table in ("nodes", "questions", "answers"):
+                c.execute(f"DELETE FROM {table}")  # noqa: S608
+            _run(c, "INSERT OR REPLACE INTO meta VALUES ('scorer', ?)", (scorer,))
+
+        self._database.write(reopen).result()
+
+    async def finish_context(self, result: Augmented) -> None:
+        """Write everything that came of one context, at once."""
+        root = result.context.id
+
+        def insert(c: sqlite3.Connection) -> None:
+            for table in ("nodes", "questions", "answers"):
+                c.execute(f"DELETE FROM {table} WHERE root_id = ?", (root,))  # noqa: S608
+            c.executemany(
+                "INSERT INTO nodes VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                [_node_row(root, node) for node in result.nodes],
+            )
+            c.executemany(
+                "INSERT INTO questions VALUES (?,?,?,?,?,?,?,?,?,?)",
+                [_question_row(root, judged) for judged in result.questions],
+            )
+            c.executemany(
+                "INSERT INTO answers VALUES (?,?,?,?,?,?,?,?)",
+                [_answer_row(root, answer) for answer in result.answers],
+            )
+            verdict = result.verdict
+            c.execute(
+                "UPDATE contexts SET passes = ?, state = ?, reason = ?, detail = ? WHERE id = ?",
+                (result.passes, verdict.state, verdict.reason, verdict.detail, root),
+            )
+
+        await self._written(insert)
+
+    def pairs(self, pair_id: str = "") -> Iterator[Pair]:
+        """The dataset, in the order of the corpus, best question of a context first."""
+        where = "WHERE a.pair_id LIKE ? || '%'" if pair_id else ""
+        parameters = (pair_id,) if pair_id else ()
+        for row in self._database.rows(PAIRS.format(where=where), parameters):
+            yield Pair(**dict(row))
+
+    def root_pairs(self) -> Iterator[tuple[Context, int]]:
+        """Every root context that is or was to be augmented, with the number of its pairs."""
+        sql = (
+            "SELECT c.*, (SELECT COUNT(*) FROM answers a WHERE a.root_id = c.id "
+            "AND a.state = 'kept') AS pairs FROM contexts c WHERE c.state != 'rejected' "
+            "ORDER BY c.position"
+        )
+        for row in self._database.rows(sql):
+            yield _root(row), row["pairs"]
+
+    def tree(self, root_id: str) -> list[TreeRow]:
+        """The nodes of every pass over a root, each pass as a walk from the root downwards."""
+        rows = [TreeRow(**dict(row)) for row in self._database.rows(TREE, (root_id,))]
+        children: dict[tuple[int, str | None], list[TreeRow]] = {}
+        for row in sorted(rows, key=lambda r: (r.start, r.end)):
+            children.setdefault((row.pass_number, row.parent_id), []).append(row)
+
+        def walk(row: TreeRow) -> Iterator[TreeRow]:
+            yield row
+            for child in children.get((row.pass_number, row.id), ()):
+                yield from walk(child)
+
+        tops = [row for row in rows if row.parent_id is None]
+        return [row for top in sorted(tops, key=lambda r: r.pass_number) for row in walk(top)]
+
+    def source(self, root_id: str, start: int, end: int) -> str:
+        """The document's text between two offsets inside a root context."""
+        row = self._database.row("SELECT text, start FROM contexts WHERE id = ?", (root_id,))
+        return "" if row is None else str(row["text"])[start - row["start"] : end - row["start"]]
+
+    async def _written(self, change: Write) -> None:
+        await asyncio.shield(asyncio.wrap_future(self._database.write(change)))
+
+
+def _run(connection: sqlite3.Connection, sql: str, parameters: tuple[object, ...]) -> None:
+    connection.execute(sql, parameters)
+
+
+def _context_row(
+    context: Context, position: int, quota: int, verdict: Verdict
+) -> tuple[object, ...]:
+    c = context
+    return (
+        *(c.id, position, c.document_id, c.document, c.start, c.end, c.units, c.language, c.text),
+        *(quota, verdict.state, verdict.reason, verdict.detail),
+    )
+
+
+def _root(row: sqlite3.Row) -> Context:
+    return Context(
+        id=row["id"],
+        document_id=row["document_id"],
+        document=row["document"],
+        root_id=row["id"],
+        parent_id=None,
+        depth=0,
+        text=row["text"],
+        units=row["units"],
+        language=row["language"],
+        start=row["start"],
+        end=row["end"],
+    )
+
+
+def _node_row(root: str, node: Node) -> tuple[object, ...]:
+    c, v, split = node.context, node.verdict, node.split
+    return (
+        *(root, node.pass_number, c.id, c.parent_id, c.depth, c.start, c.end, c.units, c.text),
+        *(v.state, v.reason, v.detail, split.state, split.reason),
+    )
+
+
+def _question_row(root: str, judged: Judged) -> tuple[object, ...]:
+    q, v = judged.question, judged.verdict
+    return (
+        *(root, q.pass_number, q.id, q.context.id, q.text, q.score, judged.place),
+        *(v.state, v.reason, v.detail),
+    )
+
+
+def _answer_row(root: str, answer: Answer) -> tuple[object, ...]:
+    v = answer.verdict
+    pair_id = content_id("pair", answer.question.id, answer.text)
+    return (
+        *(root, answer.question.id, pair_id, answer.text, answer.granularity),
+        *(v.state, v.reason, v.detail),
+    )

@@ -1,0 +1,160 @@
+"""A run's folder: its lock, its snapshot of the settings, its database.
+
+OUT/run.db               journal, books, results
+OUT/config.toml          the settings, without any key
+OUT/report.html          what came of it
+OUT/dataset/train.jsonl  the dataset
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from augcon.errors import OutputError
+from augcon.records import content_id
+from augcon.store.books import Books, read_books
+from augcon.store.database import Database, store_errors
+from augcon.store.journal import SqliteJournal
+from augcon.store.ledger import Ledger
+
+__all__ = ["Run", "write_atomically"]
+
+DATABASE = "run.db"
+LOCK = ".lock"
+
+
+class Run:
+    """An open run. Use `Run.begin` to work on it and `Run.read` to look at it."""
+
+    def __init__(self, folder: Path, lock: FileLock | None) -> None:
+        self.folder = folder
+        self._lock = lock
+        self.database = Database(folder / DATABASE, read_only=lock is None)
+        self.journal = SqliteJournal(self.database)
+        self.ledger = Ledger(self.database)
+
+    @classmethod
+    def begin(cls, folder: Path, identity: Mapping[str, object], corpus: str, snapshot: str) -> Run:
+        """Create or resume the run in `folder`.
+
+        identity  the settings that decide the output, by dotted key
+        corpus    the id of the corpus
+        snapshot  all settings, as TOML
+
+        Raises OutputError where the folder holds something else, another corpus, or other
+        settings, or where another process is at work in it.
+        """
+        _check_folder(folder)
+        with store_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = _locked(folder)
+        try:
+            run = cls(folder, lock)
+            try:
+                run._claim(identity, corpus)
+                write_atomically(folder / "config.toml", snapshot)
+            except BaseException:
+                run.database.close()
+                raise
+        except BaseException:
+            lock.release()
+            raise
+        return run
+
+    @classmethod
+    def read(cls, folder: Path) -> Run:
+        """Open a run to look at it; it may be at work meanwhile."""
+        if not (folder / DATABASE).is_file():
+            raise OutputError(f"{folder}: holds no run (no {DATABASE}); give the folder of -o")
+        return cls(folder, None)
+
+    def books(self, prices: tuple[float, float] | None = None) -> Books:
+        return read_books(self.database, prices)
+
+    async def remember(self, name: str, do: Callable[[], Awaitable[str]], *inputs: str) -> str:
+        """The output of a step: what was written down for it, or done now and written down.
+
+        A step is known by its name, the run's settings and the ids of its inputs.
+        """
+        identity = content_id("step", name, self.ledger.fact("identity") or "", *inputs)
+        known = self.ledger.step(identity)
+        if known is None:
+            known = await do()
+            await self.ledger.finish_step(identity, name, known)
+        return known
+
+    def close(self) -> None:
+        self.database.close()
+        if self._lock is not None:
+            self._lock.release()
+
+    def _claim(self, identity: Mapping[str, object], corpus: str) -> None:
+        known = self.ledger.fact("identity")
+        if known is None:
+            self.ledger.set_fact("corpus", corpus)
+            self.ledger.set_fact("identity", json.dumps(identity, sort_keys=True))
+            return
+        if self.ledger.fact("corpus") != corpus:
+            raise OutputError(
+                f"{self.folder}: belongs to another corpus, or the documents have changed since; "
+                "choose another folder with -o"
+            )
+        if changes := _differences(json.loads(known), identity):
+            raise OutputError(
+                f"{self.folder}: belongs to a run with other settings ({'; '.join(changes)}); "
+                "choose another folder with -o, or go back to those settings"
+            )
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file so that it is there whole or not at all."""
+    with store_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).chmod(0o644)
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+
+def _check_folder(folder: Path) -> None:
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise OutputError(f"{folder}: is a file; -o takes a folder")
+    names = {path.name for path in folder.iterdir()} - {LOCK}
+    if names and DATABASE not in names:
+        raise OutputError(
+            f"{folder}: is not empty and holds no run; choose a new or an empty folder with -o"
+        )
+
+
+def _locked(folder: Path) -> FileLock:
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise OutputError(
+            f"{folder}: another augcon is at work in it; wait for it, or choose another folder"
+        ) from error
+    return lock
+
+
+def _differences(old: Mapping[str, object], new: Mapping[str, object]) -> list[str]:
+    return [
+        f"{key}: {old.get(key)!r} then, {new.get(key)!r} now"
+        for key in sorted({*old, *new})
+        if old.get(key) != new.get(key)
+    ]

@@ -1,0 +1,231 @@
+"""The embedded model's strategy: nothing is asked of it that it cannot do.
+
+Where to divide is scored, not asked. For every sentence boundary: how likely the model would start
+a new line there, how well the sentences hold together on either side (in the sentence encoder's
+space), and how even the parts are. Not one token is generated for it, and the parts are the node's
+own text. Asked outright, a model of 135 million parameters divides no text right.
+
+A question is drawn several times, filtered by its words (`augcon.tree.candidates`), and the most
+likely one that is left is taken. This is for English; see the language of the prompt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from augcon.llm.base import Reply, Request, Sampling
+from augcon.llm.call import Caller, Unusable
+from augcon.prompts import Prompt
+from augcon.records import Context
+from augcon.tree.candidates import objection
+from augcon.tree.split import Division, Weakening
+
+__all__ = ["BoundaryDivider", "SentenceSplitter", "SpanLike"]
+
+Floats = npt.NDArray[np.float64]
+
+NO_QUESTION = "no_candidate_passed_filter"
+QUESTION_TOKENS = 40
+BALANCE_WEIGHT = 0.5
+NEWLINE = 'root ::= "\\n"'
+ONE_QUESTION = (
+    'root ::= stem " " [^\\n?]+ "?"\n'
+    'stem ::= "What" | "How" | "Why" | "Which" | "Who" | "When" | "Where" | "In what" | "For what"'
+)
+
+
+class SpanLike(Protocol):
+    """A half-open range of characters."""
+
+    @property
+    def start(self) -> int: ...
+
+    @property
+    def end(self) -> int: ...
+
+
+SentenceSplitter = Callable[[str, str], Sequence[SpanLike]]  # (text, language) → spans in order
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A sampled question with its mean log-probability per token."""
+
+    text: str
+    logprob: float
+
+
+class BoundaryDivider:
+    """Divide at the best sentence boundary; ask by drawing, filtering and choosing.
+
+    generator    the small model: chat, completion with grammar and log-probabilities
+    encoder      the sentence encoder
+    candidates   questions drawn for a node at once, at `temperature`
+    """
+
+    languages: frozenset[str] | None = frozenset({"en"})
+
+    def __init__(
+        self,
+        generator: Caller,
+        encoder: Caller,
+        sentences: SentenceSplitter,
+        prompt: Prompt,
+        *,
+        candidates: int = 4,
+        temperature: float = 0.7,
+    ) -> None:
+        self._generator = generator
+        self._encoder = encoder
+        self._sentences = sentences
+        self._prompt = prompt
+        self._candidates = candidates
+        self._temperature = temperature
+        self._shown = tuple(
+            example[field.key] for example in prompt.examples for field in prompt.outputs
+        )
+
+    async def divide(self, node: Context, pass_number: int) -> Division:
+        """The node's question of this pass, and its two parts, which are the same in every pass."""
+        parts = await self._parts(node)
+        question = await self._question(node, pass_number)
+        return Division(question, parts, "" if question else NO_QUESTION)
+
+    async def weak_question(self, node: Context, weakening: Weakening) -> str:
+        """One question as the weakened prompt gives it, taken as it comes."""
+        seed = self._generator.seed_for(node.id, "weak", weakening)
+        request = Request(
+            "chat",
+            self._prompt.weakened(weakening, seed).messages({"context": node.text}, "bare"),
+            sampling=Sampling(self._temperature, max_tokens=QUESTION_TOKENS),
+            seed=seed,
+            grammar=ONE_QUESTION,
+            top_logprobs=1,
+        )
+        candidates = await self._generator.ask(request, _finished)
+        return candidates[0].text
+
+    async def _parts(self, node: Context) -> tuple[str, ...]:
+        spans = self._sentences(node.text, node.language)
+        if len(spans) < 2:
+            return ()
+        scores = await self._boundary_scores(node.text, spans)
+        cut = int(np.argmax(scores))
+        return node.text[: spans[cut].end].strip(), node.text[spans[cut + 1].start :].strip()
+
+    async def _boundary_scores(self, text: str, spans: Sequence[SpanLike]) -> Floats:
+        """How good it is to cut after each sentence but the last: (n_sentences - 1,)."""
+        # One after the other: each text continues the one before, which the server has just read.
+        newlines = [await self._newline_logprob(text[: span.end]) for span in spans[:-1]]
+        vectors = await asyncio.gather(
+            *(self._vector(text[span.start : span.end]) for span in spans)
+        )
+        lengths = np.array([span.end - span.start for span in spans], dtype=np.float64)
+        coherence = coherence_of_halves(np.array(vectors))
+        balance = balance_of_halves(lengths)
+        scores: Floats = standardised(np.array(newlines)) + standardised(coherence)
+        return scores + BALANCE_WEIGHT * standardised(balance)
+
+    async def _newline_logprob(self, text: str) -> float:
+        """log P(newline | text). The grammar forces it; its probability is the model's own.
+
+        The request holds nothing but the text, so that a left part, which begins as its parent
+        does, finds its answers in the journal.
+        """
+        request = Request(
+            "completion",
+            text=text,
+            sampling=Sampling(max_tokens=1),
+            grammar=NEWLINE,
+            top_logprobs=1,
+        )
+        return await self._generator.ask(request, _first_logprob)
+
+    async def _vector(self, text: str) -> tuple[float, ...]:
+        return await self._encoder.ask(Request("embedding", text=text), _embedding)
+
+    async def _question(self, node: Context, pass_number: int) -> str:
+        """The likeliest candidate that passes the filter; "" where two rounds bring none."""
+        for attempt in range(2):
+            candidates = await self._draw(node, pass_number, attempt)
+            passed = [c for c in candidates if not objection(c.text, node.text, self._shown)]
+            if passed:
+                return max(passed, key=lambda c: (c.logprob, c.text)).text
+        return ""
+
+    async def _draw(self, node: Context, pass_number: int, attempt: int) -> list[Candidate]:
+        request = Request(
+            "chat",
+            self._prompt.messages({"context": node.text}, "bare"),
+            sampling=Sampling(self._temperature, max_tokens=QUESTION_TOKENS),
+            seed=self._generator.seed_for(node.id, pass_number, "question", attempt),
+            grammar=ONE_QUESTION,
+            choices=self._candidates,
+            top_logprobs=1,
+        )
+        return await self._generator.ask(request, _candidates)
+
+
+def coherence_of_halves(vectors: Floats) -> Floats:
+    """How well both sides of each boundary hold together: (n_sentences, hidden) → (n - 1,).
+
+    For a side of n sentences with unit vectors, |their sum|² / n: the sum of their cosines to
+    the side's own mean direction, up to that mean's length.
+    """
+    unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    counts = np.arange(1, len(unit))
+    left = np.cumsum(unit, axis=0)[:-1]
+    right = unit.sum(axis=0) - left
+    coherence: Floats = (left**2).sum(axis=1) / counts
+    return coherence + (right**2).sum(axis=1) / (len(unit) - counts)
+
+
+def balance_of_halves(lengths: Floats) -> Floats:
+    """Minus the difference in length of both sides of each boundary, as a share of the whole."""
+    left = np.cumsum(lengths)[:-1]
+    balance: Floats = -np.abs(2 * left / lengths.sum() - 1)
+    return balance
+
+
+def standardised(values: Floats) -> Floats:
+    """z-scores; all zero where the values do not differ."""
+    spread = float(values.std())
+    scores: Floats = (values - values.mean()) / spread if spread > 0 else np.zeros_like(values)
+    return scores
+
+
+def _candidates(reply: Reply) -> list[Candidate]:
+    if not reply.choices:
+        raise Unusable("the reply holds no candidates")
+    return [
+        Candidate(
+            choice.text.strip(),
+            sum(token.logprob for token in choice.tokens) / max(1, len(choice.tokens)),
+        )
+        for choice in reply.choices
+    ]
+
+
+def _finished(reply: Reply) -> list[Candidate]:
+    candidates = _candidates(reply)
+    if not candidates[0].text.endswith("?"):
+        raise Unusable("the question does not end")
+    return candidates
+
+
+def _first_logprob(reply: Reply) -> float:
+    if not reply.choices or not reply.choices[0].tokens:
+        raise Unusable("the reply holds no log-probability")
+    return reply.choices[0].tokens[0].logprob
+
+
+def _embedding(reply: Reply) -> tuple[float, ...]:
+    if not reply.embedding:
+        raise Unusable("the reply holds no embedding")
+    return reply.embedding

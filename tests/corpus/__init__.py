@@ -1,0 +1,1 @@
+"""Tests of the corpus: a package, so that other folders may have files of the same names."""
