@@ -42,10 +42,16 @@ class Faults:
     ignore_schema: bool = False
     embeddings: bool = True
     key: str | None = None
+    key_preamble: str = ""  # what the server says before it echoes a wrong key
     status: dict[int, float] = field(default_factory=dict)  # HTTP status → share of requests
+    code: str | None = None  # the error code that goes with it
+    retry_after: str = ""  # the header that goes with it
+    body: str = ""  # every reply is this text
     garbage: float = 0.0  # share of replies that are not what was asked for
     garbage_for: str = ""  # always garbage where the passage holds this
     refuse_for: str = ""  # HTTP 400 where the passage holds this
+    refuse_embedding_for: str = ""  # HTTP 400 where a text to be embedded holds this
+    first_embedding_fails: bool = False  # HTTP 503, once
     delay: float = 0.0  # seconds
     stop_after: int = 0  # from this request on, HTTP 503; 0 for never
 
@@ -79,6 +85,9 @@ class Simulation:
         body = await request.json()
         if not self.faults.embeddings:
             return _error(404, "this server has no embeddings")
+        if self.faults.first_embedding_fails:
+            self.faults.first_embedding_fails = False
+            return _error(503, "the model is being loaded")
         return await self._served(request, body, self._embedding)
 
     async def models(self, request: Request) -> Response:
@@ -93,6 +102,8 @@ class Simulation:
             if (fault := self._fault(request, body)) is not None:
                 return fault
             self.log.bodies.append(body)
+            if self.faults.body:
+                return Response(self.faults.body, media_type="application/json")
             return JSONResponse(answer(body))
         finally:
             self.log.in_flight -= 1
@@ -101,13 +112,16 @@ class Simulation:
         faults = self.faults
         given = request.headers.get("authorization", "")
         if faults.key is not None and given != f"Bearer {faults.key}":
-            return _error(401, f"Incorrect API key provided: {given.removeprefix('Bearer ')}")
+            wrong = given.removeprefix("Bearer ")
+            return _error(401, f"{faults.key_preamble}Incorrect API key provided: {wrong}")
         if body.get("model") != MODEL:
             return _error(404, f"The model `{body.get('model')}` does not exist")
         if faults.refuse_schema and "response_format" in body:
             return _error(400, "response_format is not supported")
         if faults.refuse_for and faults.refuse_for in json.dumps(body, ensure_ascii=False):
             return _error(400, "content policy")
+        if faults.refuse_embedding_for and faults.refuse_embedding_for in body.get("input", ""):
+            return _error(400, "the input is too long")
         if faults.stop_after and len(self.log.bodies) >= faults.stop_after:
             return _error(503, "shutting down")
         identity = json.dumps(body, sort_keys=True)
@@ -115,7 +129,7 @@ class Simulation:
         draw = random.Random(f"{identity}{self.attempts[identity]}").random()
         for status, share in faults.status.items():
             if draw < share:
-                return _error(status, "a passing fault")
+                return _error(status, "a passing fault", faults.code, faults.retry_after)
             draw -= share
         return None
 
@@ -208,10 +222,14 @@ def _answer(passage: str, draw: random.Random) -> str:
     return draw.choice([s.strip() for s in SENTENCE.findall(passage) if s.strip()] or ["."])
 
 
-def _error(status: int, message: str) -> Response:
+def _error(
+    status: int, message: str, code: str | None = None, retry_after: str = ""
+) -> Response:
     if status == 599:
         return PlainTextResponse("<html>bad gateway</html>", status_code=502)
-    return JSONResponse({"error": {"message": message, "code": None}}, status_code=status)
+    headers = {"Retry-After": retry_after} if retry_after else None
+    said = {"error": {"message": message, "code": code}}
+    return JSONResponse(said, status_code=status, headers=headers)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from augcon.assemble import check_strategies, library_of
+from augcon.assemble import library_of
 from augcon.config import Settings, load_settings
 from augcon.corpus import read_corpus
 from augcon.errors import CorpusError, MissingExtraError
@@ -124,7 +124,6 @@ def run(
     the run (which can be resumed with the same call), KeyboardInterrupt as any call does.
     """
     chosen = settings_from(model, base_url, config, seed, limit, concurrency, settings)
-    check_strategies(chosen)
     library = library_of(chosen)
     corpus = read_corpus(_as_paths(paths))
     folder = Path(out)

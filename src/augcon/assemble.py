@@ -19,11 +19,10 @@ from augcon.records import Triplet
 from augcon.tree import Divider, RewriteDivider, Tree
 
 __all__ = [
-    "answers_by_window",
     "assemble_generator",
     "assemble_tree",
     "assemble_window",
-    "check_strategies",
+    "is_embedded",
     "library_of",
     "readable_languages",
 ]
@@ -37,37 +36,14 @@ def library_of(settings: Settings) -> Library:
     return Library(settings.prompts, answers.principles, answers.examples)
 
 
-def splits_by_boundary(settings: Settings) -> bool:
-    chosen = settings.tree.split
-    return settings.model.name == EMBEDDED if chosen == "auto" else chosen == "boundary"
-
-
-def answers_by_window(settings: Settings) -> bool:
-    chosen = settings.answers.method
-    return settings.model.name == EMBEDDED if chosen == "auto" else chosen == "window"
+def is_embedded(settings: Settings) -> bool:
+    """Whether the model is the embedded one, which is too small for the ordinary strategies."""
+    return settings.model.name == EMBEDDED
 
 
 def readable_languages(settings: Settings) -> frozenset[str] | None:
-    """The languages that the chosen strategies can read; None for every language."""
-    if splits_by_boundary(settings) or answers_by_window(settings):
-        return READ_BY_EMBEDDED
-    return None
-
-
-def check_strategies(settings: Settings) -> None:
-    """Refuse a strategy that the model cannot carry out."""
-    embedded = settings.model.name == EMBEDDED
-    for key, own in (
-        ("tree.split", splits_by_boundary(settings)),
-        ("answers.method", answers_by_window(settings)),
-    ):
-        if own and not embedded:
-            raise SettingsError(f"{key}: that strategy is the embedded model's; use 'auto'")
-        if embedded and not own:
-            raise SettingsError(
-                f"{key}: the embedded model is too small for that strategy; use 'auto', or point "
-                "at a larger model with --base-url and --model"
-            )
+    """The languages that the run's strategies can read; None for every language."""
+    return READ_BY_EMBEDDED if is_embedded(settings) else None
 
 
 def assemble_tree(settings: Settings, models: Models, library: Library) -> Tree:
@@ -78,7 +54,7 @@ def assemble_tree(settings: Settings, models: Models, library: Library) -> Tree:
 
 
 def _divider(settings: Settings, models: Models, library: Library) -> Divider:
-    if splits_by_boundary(settings) and models.encoder is not None:
+    if is_embedded(settings) and models.encoder is not None:
         from augcon.tree.boundary import BoundaryDivider
 
         return BoundaryDivider(

@@ -88,9 +88,6 @@ class TreeSettings(_Strict):
 
     max_units: Count = Field(500, description="l: the longest root context")
     min_units: Count = Field(20, description="λ: shorter contexts are not asked about")
-    split: Literal["auto", "rewrite", "boundary"] = Field(
-        "auto", description="rewrite: the model writes both parts; boundary: it scores the cuts"
-    )
     temperature: Temperature = Field(0.85, description="of questions")
     max_passes: Count = Field(8, description="passes over one root at most")
     child_precision: Share = Field(0.7, description="least ROUGE-L precision of a part")
@@ -129,9 +126,6 @@ class SelectionSettings(_Strict):
 class AnswerSettings(_Strict):
     """Stage 3, high-fidelity responses."""
 
-    method: Literal["auto", "generate", "window"] = Field(
-        "auto", description="generate: the model writes; window: sentences of the context"
-    )
     temperature: Temperature = Field(0.2, description="of answers")
     principles: Path | None = Field(None, description="a file of principles in place of ours")
     examples: Path | None = Field(None, description="JSONL of annotated context, question, answer")

@@ -11,8 +11,8 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 
-from augcon.assemble import answers_by_window, library_of, readable_languages, splits_by_boundary
-from augcon.config import EMBEDDED, Settings
+from augcon.assemble import is_embedded, library_of, readable_languages
+from augcon.config import Settings
 from augcon.corpus import Corpus, count_units, cut_contexts
 from augcon.prompts import Library
 from augcon.records import Context
@@ -114,14 +114,14 @@ def _asked(roots: list[Context], settings: Settings, library: Library) -> _Sum:
         depth = math.log2(max(2.0, root.units / settings.tree.min_units))
         node = rate * root.units * (depth + 1) / nodes  # mean tokens of a node's context
         prompt = _prompt_tokens(library, "tree", root.language)
-        rewritten = 0.0 if splits_by_boundary(settings) else node
+        rewritten = 0.0 if is_embedded(settings) else node
         asked = passes * nodes
         total.add(asked, prompt + node, QUESTION_TOKENS + rewritten + REPLY_OVERHEAD)
         if root.id in pilot:
             total.add(3 * nodes, prompt / 2 + node, QUESTION_TOKENS)
         if settings.scorer.kind != "heuristic" and settings.model.embeddings != "off":
             total.add(asked, node + QUESTION_TOKENS, 0)
-        if answers_by_window(settings):
+        if is_embedded(settings):
             total.add(quota, node, 0)
         else:
             prompt = _prompt_tokens(library, "answer", root.language)
@@ -153,13 +153,13 @@ def _cost(total: _Sum, settings: Settings) -> float | None:
 
 
 def _minutes(total: _Sum, pairs: int, settings: Settings) -> float:
-    if settings.model.name == EMBEDDED:
+    if is_embedded(settings):
         return pairs / EMBEDDED_PAIRS_PER_MINUTE
     return total.completion / TOKENS_PER_SECOND / settings.model.concurrency / 60
 
 
 def _assumptions(settings: Settings) -> str:
-    if settings.model.name == EMBEDDED:
+    if is_embedded(settings):
         return f"{EMBEDDED_PAIRS_PER_MINUTE:.0f} pairs a minute on two cores"
     return (
         f"{settings.model.concurrency} calls at once, each at {TOKENS_PER_SECOND:.0f} tokens a "

@@ -13,14 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from augcon.assemble import (
-    answers_by_window,
-    assemble_generator,
-    assemble_tree,
-    assemble_window,
-    library_of,
-    readable_languages,
-)
+from augcon.assemble import assemble_tree, library_of, readable_languages
 from augcon.augment import Stages, augment
 from augcon.config import Settings
 from augcon.corpus import Corpus, cut_contexts
@@ -28,10 +21,9 @@ from augcon.engine import each, single_fault
 from augcon.export import write_dataset
 from augcon.llm.call import Meter
 from augcon.llm.models import Models, open_models
-from augcon.prepare import prepare_examples, prepare_scorer
+from augcon.prepare import prepare_responder, prepare_scorer
 from augcon.records import Augmented, Context, State, Verdict, failed, rejected
 from augcon.report import write_report
-from augcon.scorer import features
 from augcon.select import quota_of
 from augcon.store import Run
 
@@ -89,16 +81,10 @@ async def _prepared(settings: Settings, models: Models, run: Run, watch: Watch) 
     roots = list(run.ledger.roots())
     tree = assemble_tree(settings, models, library)
     watch.step = "fitting the scorer on a pilot"
-    embed = features(models.embedder) if models.embedder else None
-    scorer, scorer_id = await prepare_scorer(settings, tree, embed, roots, run.remember)
+    scorer, scorer_id = await prepare_scorer(settings, models, tree, roots, run.remember)
     run.ledger.reopen_unless(scorer_id)
-    if answers_by_window(settings):
-        responder = assemble_window(models)
-    else:
-        watch.step = "searching the annotated examples"
-        bare = assemble_generator(settings, models, library, {})
-        examples = await prepare_examples(settings, bare, library, roots, run.remember)
-        responder = assemble_generator(settings, models, library, examples)
+    watch.step = "choosing examples for the answers"
+    responder = await prepare_responder(settings, models, library, roots, run.remember)
     return Stages(tree, scorer, responder, settings.selection, settings.tree.max_passes)
 
 

@@ -14,8 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from augcon.answer import FEWEST_TO_SEARCH, GenerateResponder, Search
+from augcon.answer import FEWEST_TO_SEARCH, GenerateResponder, Responder, Search
+from augcon.assemble import assemble_generator, assemble_window, is_embedded
 from augcon.config import Settings
+from augcon.llm.models import Models
 from augcon.prompts import Library
 from augcon.prompts.library import prompt_language
 from augcon.records import Context, Triplet
@@ -27,12 +29,13 @@ from augcon.scorer import (
     Scorer,
     contrast,
     draw_pilot,
+    features,
     fit,
 )
 from augcon.scorer.linear import Vectors
 from augcon.tree import Tree
 
-__all__ = ["prepare_examples", "prepare_scorer"]
+__all__ = ["prepare_responder", "prepare_scorer"]
 
 # Name of a step, how to do it, and the ids of what goes into it: gives the step's output.
 Remember = Callable[..., Awaitable[str]]
@@ -41,19 +44,17 @@ Embed = Callable[[str, str], Coroutine[Any, Any, Vectors]]
 
 async def prepare_scorer(
     settings: Settings,
+    models: Models,
     tree: Tree,
-    embed: Embed | None,
     roots: Sequence[Context],
     remember: Remember,
 ) -> tuple[Scorer, str]:
-    """Stage 2's scorer, and its identity: one that is fitted anew has another.
-
-    embed  h(C, q), or None where no hidden states are served
-    """
-    if settings.scorer.kind == "heuristic" or embed is None:
-        why = "chosen in the settings" if embed else "the model serves no embeddings"
+    """Stage 2's scorer, and its identity: one that is fitted anew has another."""
+    if settings.scorer.kind == "heuristic" or models.embedder is None:
+        why = "chosen in the settings" if models.embedder else "the model serves no embeddings"
         await remember("scorer", lambda: _stated(why))
         return HeuristicScorer(), "heuristic"
+    embed = features(models.embedder)
     chosen = settings.scorer
     pilot = draw_pilot(roots, chosen.pairs, chosen.pilot_share, settings.tree.min_units)
     ids = [root.id for root in pilot]
@@ -121,14 +122,28 @@ async def _differences(contrasts: Contrasts, embed: Embed) -> Vectors:
     return np.stack([better.result() - worse.result() for better, worse in tasks])
 
 
-async def prepare_examples(
+async def prepare_responder(
+    settings: Settings,
+    models: Models,
+    library: Library,
+    roots: Sequence[Context],
+    remember: Remember,
+) -> Responder:
+    """Stage 3, with E_R* for every language of the corpus where the model writes its answers."""
+    if is_embedded(settings):
+        return assemble_window(models)
+    bare = assemble_generator(settings, models, library, {})
+    examples = await _examples(settings, bare, library, roots, remember)
+    return assemble_generator(settings, models, library, examples)
+
+
+async def _examples(
     settings: Settings,
     generator: GenerateResponder,
     library: Library,
     roots: Sequence[Context],
     remember: Remember,
 ) -> Mapping[str, Sequence[Triplet]]:
-    """E_R* by language, for every language that the corpus has and the prompts know."""
     languages = sorted({prompt_language(root.language) for root in roots})
     chosen: dict[str, Sequence[Triplet]] = {}
     for language in languages:

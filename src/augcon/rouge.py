@@ -42,7 +42,7 @@ def token_spans(text: str) -> list[Token]:
 
 def tokens(text: str) -> list[str]:
     """The tokens of a text, in order."""
-    return [token.text for token in _tokens(text.lower())]
+    return [token.text for token in _tokens(text)]
 
 
 def rouge_l(candidate: str, reference: str) -> RougeL:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
@@ -126,10 +125,12 @@ class Caller:
                 return known
             if (twin := self._in_flight.get(identity)) is None:
                 break
-            with suppress(asyncio.CancelledError):
+            try:
                 return await asyncio.shield(twin)
-            if not twin.cancelled():  # it was this task that was cancelled, not the twin's
-                raise asyncio.CancelledError
+            except asyncio.CancelledError:
+                # Asked anew where only the twin's task was cancelled, and not this one too.
+                if not twin.cancelled() or _is_cancelled():
+                    raise
         mine = self._in_flight[identity] = asyncio.get_running_loop().create_future()
         try:
             reply = await self._asked(request)
@@ -172,6 +173,11 @@ class Caller:
             # The place is given back by now: others may ask while this one waits.
             await asyncio.sleep(_backoff(attempt) if wait is None else wait)
         raise AssertionError("unreachable")
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _backoff(attempt: int) -> float:

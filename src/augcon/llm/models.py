@@ -17,9 +17,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
 from augcon.config import EMBEDDED, ModelSettings
-from augcon.errors import ModelError, ReplyError, RequestRefused
+from augcon.errors import AugConError, ModelError, ReplyError, RequestRefused
 from augcon.llm.base import Message, Model, Reply, Request, Sampling
-from augcon.llm.call import Caller, Journal, Meter, Unusable
+from augcon.llm.call import Caller, Journal, MemoryJournal, Meter, Unusable
 from augcon.llm.openai import OpenAIModel
 from augcon.llm.pool import Pool
 
@@ -29,6 +29,7 @@ __all__ = ["Abilities", "Models", "api_key", "connect", "open_models", "probe"]
 Remember = Callable[[str, Callable[[], Awaitable[str]]], Awaitable[str]]
 Progress = Callable[[str, int, int], None]
 
+PROBE_RETRIES = 2
 PROBE_SCHEMA = json.dumps(
     {
         "type": "object",
@@ -125,7 +126,10 @@ async def _embedded(
 def connect(settings: ModelSettings, name: str) -> Model:
     """The model of this name at every base URL of the settings."""
     key = api_key(settings.api_key_env)
-    models = [OpenAIModel(url, name, key, settings.timeout) for url in settings.base_urls]
+    models = [
+        OpenAIModel(url, name, key, settings.timeout, settings.api_key_env)
+        for url in settings.base_urls
+    ]
     return models[0] if len(models) == 1 else Pool(models)
 
 
@@ -172,12 +176,13 @@ async def _embedding_model(generator: Caller, settings: ModelSettings) -> str:
         return ""
     name = settings.name if settings.embeddings == "auto" else settings.embeddings
     model = connect(settings, name)
+    caller = Caller(model, MemoryJournal(), retries=PROBE_RETRIES)  # a passing fault is no answer
     try:
-        reply = await model.ask(Request("embedding", text="probe"))
-    except Exception as error:
+        found = await caller.ask(Request("embedding", text="probe"), lambda r: bool(r.embedding))
+    except AugConError as error:
         if settings.embeddings == "auto":
             return ""  # a server need not serve embeddings; the report names the fallback
         raise ModelError(f"model.embeddings = {name!r} cannot be used: {error}") from error
     finally:
         await model.close()
-    return name if reply.embedding else ""
+    return name if found else ""

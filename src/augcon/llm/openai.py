@@ -8,6 +8,7 @@ error code, never by the words of a message.
 from __future__ import annotations
 
 import json
+import math
 from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,6 +23,8 @@ __all__ = ["OpenAIModel"]
 
 PATHS = {"chat": "/chat/completions", "completion": "/completions", "embedding": "/embeddings"}
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+LONGEST_QUOTE = 300
+NOT_IMPLEMENTED = 501  # what llama.cpp says where it was started without embeddings
 QUOTA_CODES = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
 NO_KEY = "none"  # the client insists on some key; servers without keys ignore it
 
@@ -34,12 +37,18 @@ class OpenAIModel:
     """
 
     def __init__(
-        self, base_url: str, name: str, api_key: str | None = None, timeout: float = 300.0
+        self,
+        base_url: str,
+        name: str,
+        api_key: str | None = None,
+        timeout: float = 300.0,
+        key_variable: str = "OPENAI_API_KEY",
     ) -> None:
         self.base_url = base_url
         self.name = name
         self._key = api_key or NO_KEY
         self._key_given = api_key is not None
+        self._key_variable = key_variable
         # A proxy from the environment has no business between this process and its own machine.
         local = urlsplit(base_url).hostname in LOOPBACK
         self._client = openai.AsyncOpenAI(
@@ -83,9 +92,13 @@ class OpenAIModel:
 
     def _fault(self, error: openai.APIStatusError) -> Exception:
         status, where = error.status_code, f"{self.base_url} (HTTP {error.status_code})"
-        said = _message(error.body).replace(self._key, "…")  # some servers echo the key
+        said = _message(error.body)
+        if self._key_given:
+            said = said.replace(self._key, "…")  # some servers echo the key
+        said = said[:LONGEST_QUOTE]
         if status in (401, 403):
-            hint = "was refused" if self._key_given else "is missing: set OPENAI_API_KEY"
+            hint = "was refused: check" if self._key_given else "is missing: set"
+            hint = f"{hint} {self._key_variable}"
             return ModelError(f"{where}: the API key {hint}. The server says: {said}")
         if status == 404:
             return ModelError(
@@ -94,7 +107,7 @@ class OpenAIModel:
             )
         if status == 402 or error.code in QUOTA_CODES:
             return ModelError(f"{where}: the quota is spent. The server says: {said}")
-        if status in (408, 409, 425, 429) or status >= 500:
+        if status in (408, 409, 425, 429) or (status >= 500 and status != NOT_IMPLEMENTED):
             return TryAgain(f"{where}: {said}", _retry_after(error.response.headers))
         return RequestRefused(f"{where}: {said}")
 
@@ -173,16 +186,17 @@ def _tokens(rows: Sequence[Mapping[str, Any]]) -> tuple[TokenLogprob, ...]:
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
     try:
-        return max(0.0, float(headers["retry-after"]))
+        wait = float(headers["retry-after"])
     except (KeyError, ValueError):
         return None
+    return max(0.0, wait) if math.isfinite(wait) else None
 
 
 def _message(body: object) -> str:
-    """The server's own words, shortened."""
+    """The server's own words, on one line."""
     if isinstance(body, dict):
         inner = body.get("error", body)
         said = inner.get("message") if isinstance(inner, dict) else inner
         if said:
-            return " ".join(str(said).split())[:300]
-    return " ".join(str(body or "nothing").split())[:300]
+            return " ".join(str(said).split())
+    return " ".join(str(body or "nothing").split())

@@ -96,8 +96,9 @@ def read_triplets(path: Path, language: str | None = None) -> tuple[Triplet, ...
     The language of a line is its `language` field, else `language`, else found from its letters.
     Raises ExamplesError with file, line and the missing field.
     """
-    lines = [(n, line) for n, line in enumerate(_read(path).splitlines(), 1) if line.strip()]
-    return tuple(_triplet(line, f"{path}, line {n}", language) for n, line in lines)
+    lines = [(n, line) for n, line in enumerate(_read(path).split("\n"), 1) if line.strip()]
+    triplets = [_triplet(line, f"{path}, line {n}", language) for n, line in lines]
+    return tuple({triplet.id: triplet for triplet in triplets}.values())  # a second copy is none
 
 
 def _triplet(line: str, where: str, language: str | None) -> Triplet:

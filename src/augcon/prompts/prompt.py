@@ -76,7 +76,7 @@ class Prompt:
     def load(cls, path: Path, language: str) -> Prompt:
         """Read a prompt file. Raises ExamplesError, naming the file, where it cannot be used."""
         try:
-            raw = tomllib.loads(path.read_text(encoding="utf-8"))
+            raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
             prompt = cls(
                 name=raw["name"],
                 language=language,
@@ -96,8 +96,9 @@ class Prompt:
         keys = [field.key for field in (*self.inputs, *self.outputs)]
         for number, example in enumerate(self.examples, 1):
             for key in keys:
-                if not example.get(key, "").strip():
-                    raise ExamplesError(f"{where}: example {number} has no {key!r}")
+                value = example.get(key) if isinstance(example, Mapping) else None
+                if not isinstance(value, str) or not value.strip():
+                    raise ExamplesError(f"{where}: example {number} has no text {key!r}")
         return self
 
     def weakened(self, kind: Weakening, seed: int) -> Prompt:
@@ -174,7 +175,7 @@ class Prompt:
             raise Unusable("the reply is not JSON") from error
         if not isinstance(raw, dict) or set(raw) != {field.key for field in self.outputs}:
             raise Unusable("the reply is not an object with exactly the asked keys")
-        if not all(isinstance(value, str | int) for value in raw.values()):
+        if not all(type(value) in (str, int) for value in raw.values()):
             raise Unusable("a value of the reply is not text")
         return {key: str(value).strip() for key, value in raw.items()}
 

@@ -39,7 +39,7 @@ def choose(
         words = tokens(question.text)
         if question.score == UNSCORED:
             verdict = failed("no_score")
-        elif count_units(question.text) < min_units:
+        elif not words or count_units(question.text) < min_units:
             verdict = rejected("too_short")
         else:
             verdict = _verdict(words, kept, quota, threshold)

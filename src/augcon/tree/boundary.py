@@ -12,6 +12,7 @@ likely one that is left is taken. This is for English; see the language of the p
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -19,12 +20,13 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from augcon.llm.base import Reply, Request, Sampling
+from augcon.llm.base import Choice, Reply, Request, Sampling
 from augcon.llm.call import Caller, Unusable
 from augcon.prompts import Prompt
 from augcon.records import Context
-from augcon.tree.candidates import objection
+from augcon.tree.candidates import objection, openings
 from augcon.tree.split import Division, Weakening
+from augcon.tree.vocabulary import question_grammar
 
 __all__ = ["BoundaryDivider", "SentenceSplitter", "SpanLike"]
 
@@ -34,10 +36,8 @@ NO_QUESTION = "no_candidate_passed_filter"
 QUESTION_TOKENS = 40
 BALANCE_WEIGHT = 0.5
 NEWLINE = 'root ::= "\\n"'
-ONE_QUESTION = (
-    'root ::= stem " " [^\\n?]+ "?"\n'
-    'stem ::= "What" | "How" | "Why" | "Which" | "Who" | "When" | "Where" | "In what" | "For what"'
-)
+FREE_QUESTION = 'root ::= [A-Z] [^\\n?]+ "?"'
+OPENING_TOKENS = 2  # forced by the grammar, so their probability says nothing about a question
 
 
 class SpanLike(Protocol):
@@ -66,7 +66,10 @@ class BoundaryDivider:
 
     generator    the small model: chat, completion with grammar and log-probabilities
     encoder      the sentence encoder
-    candidates   questions drawn for a node at once, at `temperature`
+    candidates   questions drawn for a node, at `temperature`
+    specific_candidates
+                 and of those that begin with "why", "when" and other openings that ask for what
+                 the node's text shows
     """
 
     languages: frozenset[str] | None = frozenset({"en"})
@@ -78,14 +81,16 @@ class BoundaryDivider:
         sentences: SentenceSplitter,
         prompt: Prompt,
         *,
-        candidates: int = 4,
-        temperature: float = 0.7,
+        candidates: int = 3,
+        specific_candidates: int = 2,
+        temperature: float = 0.5,
     ) -> None:
         self._generator = generator
         self._encoder = encoder
         self._sentences = sentences
         self._prompt = prompt
         self._candidates = candidates
+        self._specific_candidates = specific_candidates
         self._temperature = temperature
         self._shown = tuple(
             example[field.key] for example in prompt.examples for field in prompt.outputs
@@ -105,8 +110,7 @@ class BoundaryDivider:
             self._prompt.weakened(weakening, seed).messages({"context": node.text}, "bare"),
             sampling=Sampling(self._temperature, max_tokens=QUESTION_TOKENS),
             seed=seed,
-            grammar=ONE_QUESTION,
-            top_logprobs=1,
+            grammar=FREE_QUESTION,
         )
         candidates = await self._generator.ask(request, _finished)
         return candidates[0].text
@@ -152,21 +156,29 @@ class BoundaryDivider:
 
     async def _question(self, node: Context, pass_number: int) -> str:
         """The likeliest candidate that passes the filter; "" where two rounds bring none."""
+        kinds = openings(node.text)
         for attempt in range(2):
-            candidates = await self._draw(node, pass_number, attempt)
-            passed = [c for c in candidates if not objection(c.text, node.text, self._shown)]
+            draws = [self._draw(node, pass_number, attempt, kinds.general, self._candidates)]
+            if kinds.specific:
+                number = self._specific_candidates
+                draws.append(self._draw(node, pass_number, attempt, kinds.specific, number))
+            drawn = [candidate for draw in await asyncio.gather(*draws) for candidate in draw]
+            passed = [c for c in drawn if not objection(c.text, node.text, self._shown)]
             if passed:
                 return max(passed, key=lambda c: (c.logprob, c.text)).text
         return ""
 
-    async def _draw(self, node: Context, pass_number: int, attempt: int) -> list[Candidate]:
+    async def _draw(
+        self, node: Context, pass_number: int, attempt: int, kinds: tuple[str, ...], number: int
+    ) -> list[Candidate]:
+        """So many questions with these openings."""
         request = Request(
             "chat",
             self._prompt.messages({"context": node.text}, "bare"),
             sampling=Sampling(self._temperature, max_tokens=QUESTION_TOKENS),
-            seed=self._generator.seed_for(node.id, pass_number, "question", attempt),
-            grammar=ONE_QUESTION,
-            choices=self._candidates,
+            seed=self._generator.seed_for(node.id, pass_number, "question", attempt, *kinds),
+            grammar=question_grammar(node.text, kinds),
+            choices=number,
             top_logprobs=1,
         )
         return await self._generator.ask(request, _candidates)
@@ -203,13 +215,13 @@ def standardised(values: Floats) -> Floats:
 def _candidates(reply: Reply) -> list[Candidate]:
     if not reply.choices:
         raise Unusable("the reply holds no candidates")
-    return [
-        Candidate(
-            choice.text.strip(),
-            sum(token.logprob for token in choice.tokens) / max(1, len(choice.tokens)),
-        )
-        for choice in reply.choices
-    ]
+    return [Candidate(choice.text.strip(), _mean_logprob(choice)) for choice in reply.choices]
+
+
+def _mean_logprob(choice: Choice) -> float:
+    """Per token, of what the model was free to choose."""
+    free = [token.logprob for token in choice.tokens[OPENING_TOKENS:]]
+    return sum(free) / len(free) if free else -math.inf
 
 
 def _finished(reply: Reply) -> list[Candidate]:

@@ -1,20 +1,23 @@
 """Which question candidates of a tiny model may stand: a filter that reads words, not meaning.
 
-    (question, context) → the reason to drop it, or ""
+    context → the openings that it can answer (`openings`)
+    (question, context) → the reason to drop it, or "" (`objection`)
 
 A model of 135 million parameters writes fluent questions about things the context never says.
 Most of these give themselves away by their words, so words are what is checked: names and numbers
 must come from the context, and so must most other words; nothing may point at something that a
-reader without the context cannot see; and the context must hold something that the question does
-not already tell. What only a reader of meaning could notice passes. English only.
+reader without the context cannot see; the context must hold something that the question does not
+already tell, and a sign of the kind of answer that is asked for: "why" needs a because. What only
+a reader of meaning could notice passes. English only.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 
-__all__ = ["coverage", "objection"]
+__all__ = ["Openings", "coverage", "objection", "openings"]
 
 MIN_WORDS = 4
 MAX_WORDS = 32
@@ -28,10 +31,42 @@ _ABOUT_TEXT = re.compile(
 )
 _DEICTIC = re.compile(r"\b(this|these|such|here|today|currently|you|your|i|we|our|us|my|me)\b")
 _PRONOUN = re.compile(r"\b(it|its|he|his|him|she|her|they|their|them|those|one)\b")
-_VAGUE_SUBJECT = re.compile(
-    r"^(?:what|how|why|which|who|when|where)\b[\w\s]{0,25}?\b(?:the|a|an) "
-    r"(?:thing|man|woman|person|people|process|event|situation|problem|story|idea|project)\??$"
+_VAGUE_END = re.compile(
+    r"\b(?:that|the two|both|it|them|and|or|of|the|a|an|to|with|for|from|by|about)\?$"
+    r"|^what (?:does|do|did|is|are|was|were) (?:that|those|both)\b|^(?:how|what|where|when|why) to\b"
+    r"|^what (?:about|can)\b"
 )
+_DEFINES = re.compile(r"^what (?:is|are|was|were) (?:an? |the )?([\w\s'’\-]+)\?$")
+
+# What the context must show for a question of this kind to be answerable from it.
+_NUMBER = (
+    r"\d|\b(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozen|twenty|thirty|forty"
+    r"|fifty|sixty|seventy|eighty|ninety|hundred|thousand|million|billion|half|third|quarter|once"
+    r"|twice|every|each)\b"
+)
+_SPAN_OF_TIME = r"\b(?:second|minute|hour|day|week|month|year|decade|centur|night|season)"
+_SIGNS = (
+    (
+        re.compile(r"^why\b|\breason\b|\bcauses?\b"),
+        re.compile(
+            r"\b(?:because|since|so that|so|why|due to|therefore|thus|as a result|caus\w+|reason"
+            r"|in order to|led to|leads to|for fear|owing to|allow\w*|to \w+)\b"
+        ),
+    ),
+    (re.compile(r"^how (?:many|much|often)\b|\bnumber\b"), re.compile(_NUMBER)),
+    (re.compile(r"^how long\b"), re.compile(rf"(?s)(?=.*(?:{_NUMBER}))(?=.*{_SPAN_OF_TIME})")),
+    (
+        re.compile(r"^when\b"),
+        re.compile(rf"\b1\d{{3}}\b|\b20\d\d\b|\b(?:when|after|before|until|during)\b|{_SPAN_OF_TIME}"),
+    ),
+    (
+        re.compile(r"\bdifferen(?:ce|t)\b"),
+        re.compile(r"\b(?:but|than|unlike|instead|while|whereas|differ\w*|rather|other|not)\b"),
+    ),
+    (re.compile(r"\bname\b"), re.compile(r"\b(?:called|named?|known as)\b")),
+)
+_PERSONS = re.compile(r"[^.!?:\s\"“(] (?:[A-Z][a-z]+\b)|\b(?:\w+er|people|staff|members?)s?\b")
+_AUXILIARIES = ("is", "are", "was", "were", "do", "does", "did", "can", "has", "have", "must")
 
 STOP_WORDS = frozenset(
     (
@@ -74,8 +109,36 @@ def objection(question: str, context: str, shown: Iterable[str] = ()) -> str:
         _points_outside(lowered, context.casefold()),
         _foreign_names(text, context),
         _says_too_little(text, context),
+        _unanswered_kind(lowered, context),
     )
     return next((reason for reason in checks if reason), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Openings:
+    """How a question about a context may begin. `specific` ask for what the context shows."""
+
+    general: tuple[str, ...]
+    specific: tuple[str, ...]
+
+
+def openings(context: str) -> Openings:
+    """The openings of questions that this context shows signs of answering."""
+    specific = [
+        opening
+        for word in ("Why", "When")
+        if not _unanswered_kind(word.lower(), context)
+        for opening in (f"{word} {auxiliary}" for auxiliary in _AUXILIARIES)
+    ]
+    specific += [
+        opening
+        for opening in ("How many", "How long", "How often")
+        if not _unanswered_kind(opening.lower(), context)
+    ]
+    if _PERSONS.search(context):
+        specific.append("Who")
+    how = tuple(f"How {auxiliary}" for auxiliary in _AUXILIARIES)
+    return Openings(("What", "Which", *how), tuple(specific))
 
 
 def coverage(question: str, context: str) -> float:
@@ -95,8 +158,8 @@ def _points_outside(lowered: str, context: str) -> str:
         return "points at something that only the text shows"
     if (pronoun := _PRONOUN.search(lowered)) and not _content(lowered[: pronoun.start()]):
         return "a pronoun without its noun"
-    if _VAGUE_SUBJECT.search(lowered):
-        return "its subject is not named"
+    if _VAGUE_END.search(lowered):
+        return "what it asks about is not named"
     return ""
 
 
@@ -121,6 +184,26 @@ def _says_too_little(question: str, context: str) -> str:
     if len(told - asked) < max(2, MIN_UNTOLD * len(told)):
         return "it leaves nothing to answer"
     return ""
+
+
+def _unanswered_kind(lowered: str, context: str) -> str:
+    """The question asks for a reason, a number, a time or a meaning and the context shows none."""
+    text = context.casefold()
+    for kind, sign in _SIGNS:
+        if kind.search(lowered) and not sign.search(text):
+            return "the context shows no answer of this kind"
+    if found := _DEFINES.match(lowered):
+        asked = found[1].split()
+        if not set(asked) & QUESTION_WORDS and not _is_defined(asked[-1], text):
+            return "the context does not say what it is"
+    return ""
+
+
+def _is_defined(word: str, text: str) -> bool:
+    """Whether the text has "WORD is", "WORD, which", "called WORD" or the like."""
+    stem = re.escape(_stem(word))
+    defines = rf"\b{stem}\w*[”\"’']?(?:,? (?:which |that )?(?:is|are|was|were|means?|refers?)\b| [–—(])"
+    return re.search(rf"{defines}|\bcalled (?:an? |the )?[“\"‘]?{stem}", text) is not None
 
 
 def _holds(held: set[str], word: str) -> bool:

@@ -1,0 +1,333 @@
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Callable
+
+import pytest
+
+from augcon.errors import ModelError, ReplyError, RequestRefused
+from augcon.llm import call
+from augcon.llm.base import Choice, Message, Reply, Request, Sampling, TryAgain
+from augcon.llm.call import Caller, MemoryJournal, Unusable, seed_of
+from augcon.llm.fake import FakeModel, UnknownPromptError
+
+HELLO = Request("chat", (Message("user", "hello"),), seed=5)
+
+
+class Gated:
+    """A model that answers only once the gate is opened."""
+
+    name = "gated"
+
+    def __init__(self) -> None:
+        self.gate = asyncio.Event()
+        self.asked: list[Request] = []
+        self.in_flight = self.most_in_flight = 0
+
+    async def ask(self, request: Request) -> Reply:
+        self.asked.append(request)
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        try:
+            await self.gate.wait()
+        finally:
+            self.in_flight -= 1
+        return Reply((Choice("hi"),))
+
+    async def close(self) -> None:
+        self.gate.set()
+
+
+class Notebook(MemoryJournal):
+    """A journal that also remembers which replies were accepted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.accepted: list[bool] = []
+
+    async def put(
+        self, identity: str, model: str, request: Request, reply: Reply, accepted: bool
+    ) -> None:
+        await super().put(identity, model, request, reply, accepted)
+        self.accepted.append(accepted)
+
+
+def text_of(reply: Reply) -> str:
+    return reply.text
+
+
+def only(wanted: str) -> Callable[[Reply], str]:
+    def parse(reply: Reply) -> str:
+        if reply.text != wanted:
+            raise Unusable(f"not {wanted!r}")
+        return reply.text
+
+    return parse
+
+
+async def until(true: Callable[[], bool]) -> None:
+    while not true():
+        await asyncio.sleep(0)
+
+
+async def test_what_the_journal_holds_is_not_asked() -> None:
+    journal = MemoryJournal()
+    await Caller(FakeModel({"hello": "hi"}), journal).ask(HELLO, text_of)
+    silent = FakeModel({})
+    resumed = Caller(silent, journal)
+    assert await resumed.ask(HELLO, text_of) == "hi"
+    assert silent.requests == []
+    assert (resumed.meter.calls, resumed.meter.replayed) == (0, 1)
+
+
+async def test_a_reply_of_another_model_is_not_taken_for_this_ones() -> None:
+    journal = MemoryJournal()
+    await Caller(FakeModel({"hello": "hi"}, "one"), journal).ask(HELLO, text_of)
+    assert await Caller(FakeModel({"hello": "ho"}, "two"), journal).ask(HELLO, text_of) == "ho"
+
+
+async def test_equal_requests_in_flight_are_asked_once() -> None:
+    model = Gated()
+    caller = Caller(model, MemoryJournal())
+    tasks = [asyncio.create_task(caller.ask(HELLO, text_of)) for _ in range(5)]
+    await until(lambda: bool(model.asked))
+    model.gate.set()
+    assert await asyncio.gather(*tasks) == ["hi"] * 5
+    assert len(model.asked) == 1
+
+
+async def test_those_who_joined_are_served_although_the_first_asker_was_cancelled() -> None:
+    model = Gated()
+    caller = Caller(model, MemoryJournal())
+    first, *others = [asyncio.create_task(caller.ask(HELLO, text_of)) for _ in range(4)]
+    await until(lambda: bool(model.asked))
+    first.cancel()
+    model.gate.set()
+    assert await asyncio.gather(*others) == ["hi"] * 3
+    assert first.cancelled()
+    assert len(model.asked) == 2
+
+
+async def test_cancelling_one_who_joined_leaves_the_first_asker_alone() -> None:
+    model = Gated()
+    caller = Caller(model, MemoryJournal())
+    first, joined = [asyncio.create_task(caller.ask(HELLO, text_of)) for _ in range(2)]
+    await until(lambda: bool(model.asked))
+    joined.cancel()
+    await asyncio.wait([joined])
+    assert joined.cancelled()
+    model.gate.set()
+    assert await first == "hi"
+
+
+async def test_cancelling_the_first_asker_and_those_who_joined_stops_them_all() -> None:
+    model = Gated()
+    caller = Caller(model, MemoryJournal())
+    tasks = [asyncio.create_task(caller.ask(HELLO, text_of)) for _ in range(3)]
+    await until(lambda: bool(model.asked))
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks, timeout=1)
+    assert [task.cancelled() for task in tasks] == [True] * 3
+    assert len(model.asked) == 1
+
+
+async def test_those_who_joined_share_the_fault_of_the_first() -> None:
+    def refuse(request: Request) -> str:
+        raise RequestRefused("too long")
+
+    caller = Caller(FakeModel(refuse), MemoryJournal())
+    found = await asyncio.gather(
+        *(caller.ask(HELLO, text_of) for _ in range(3)), return_exceptions=True
+    )
+    assert [str(fault) for fault in found] == ["too long"] * 3
+    assert all(isinstance(fault, RequestRefused) for fault in found)
+
+
+async def test_an_unusable_reply_is_asked_again_as_another_sample() -> None:
+    model = FakeModel(lambda request: "good" if request.sample == 2 else "bad")
+    assert await Caller(model, MemoryJournal()).ask(HELLO, only("good")) == "good"
+    assert [request.sample for request in model.requests] == [0, 1, 2]
+    assert [request.seed for request in model.requests] == [5, 6, 7]
+    assert [request.sampling.temperature for request in model.requests] == [0.0, 0.4, 0.4]
+
+
+async def test_after_the_last_try_the_fault_holds_the_reply() -> None:
+    model = FakeModel(lambda request: f"bad {request.sample}")
+    with pytest.raises(ReplyError, match=r"not 'good' \(asked 3 times\)") as caught:
+        await Caller(model, MemoryJournal(), tries=3).ask(HELLO, only("good"))
+    assert caught.value.reply == "bad 2"
+    assert len(model.requests) == 3
+
+
+async def test_a_resumed_run_reaches_the_same_verdict_on_unusable_replies_without_asking() -> None:
+    journal = Notebook()
+    model = FakeModel(lambda request: "good" if request.sample == 1 else "bad")
+    await Caller(model, journal, tries=2).ask(HELLO, only("good"))
+    assert journal.accepted == [False, True]
+    silent = FakeModel({})
+    assert await Caller(silent, journal, tries=2).ask(HELLO, only("good")) == "good"
+    with pytest.raises(ReplyError) as caught:
+        await Caller(silent, journal, tries=2).ask(HELLO, only("other"))
+    assert caught.value.reply == "good"
+    assert silent.requests == []
+
+
+async def test_a_reply_is_written_down_before_anything_is_built_on_it() -> None:
+    journal = MemoryJournal()
+    seen: list[int] = []
+
+    async def build() -> None:
+        await Caller(FakeModel({"hello": "hi"}), journal).ask(HELLO, text_of)
+        seen.append(len(journal.replies))
+
+    await build()
+    assert seen == [1]
+
+
+async def test_a_passing_fault_is_waited_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits = record_waits(monkeypatch)
+    model = FakeModel(failing(2, TryAgain("busy", 0.25)))
+    caller = Caller(model, MemoryJournal())
+    assert await caller.ask(HELLO, text_of) == "hi"
+    assert waits == [0.25, 0.25]
+    assert len({request.sample for request in model.requests}) == 1
+    assert caller.meter.calls == 1
+
+
+async def test_without_the_servers_word_the_waits_grow(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits = record_waits(monkeypatch)
+    caller = Caller(FakeModel(failing(5, TryAgain("busy"))), MemoryJournal())
+    caller.meter.calls = 1  # a server that has answered before
+    await caller.ask(HELLO, text_of)
+    assert len(waits) == 5
+    for number, wait in enumerate(waits):
+        assert 0.25 * 2**number <= wait <= 0.5 * 2**number
+
+
+async def test_a_fault_that_does_not_pass_stops_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits = record_waits(monkeypatch)
+    model = FakeModel(failing(99, TryAgain("busy")))
+    caller = Caller(model, MemoryJournal(), retries=3)
+    caller.meter.calls = 1
+    with pytest.raises(ModelError, match=r"busy \(4 tries\).*the same command goes on"):
+        await caller.ask(HELLO, text_of)
+    assert (len(model.requests), len(waits)) == (4, 3)
+
+
+async def test_a_server_that_never_answered_is_given_up_sooner(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    record_waits(monkeypatch)
+    model = FakeModel(failing(99, TryAgain("connection refused")))
+    with pytest.raises(ModelError):
+        await Caller(model, MemoryJournal()).ask(HELLO, text_of)
+    assert len(model.requests) == 3
+
+
+async def test_the_place_is_given_back_before_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a single place, another request is served while the first waits for its next try."""
+    other = dataclasses.replace(HELLO, seed=6)
+    waiting, go_on = asyncio.Event(), asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        waiting.set()
+        await go_on.wait()
+
+    monkeypatch.setattr(call.asyncio, "sleep", sleep)
+    busy = failing(1, TryAgain("busy", 1.0))
+    caller = Caller(
+        FakeModel(lambda r: busy(r) if r.seed == 5 else "hi"), MemoryJournal(), limit=1
+    )
+    first = asyncio.create_task(caller.ask(HELLO, text_of))
+    await waiting.wait()
+    assert await asyncio.wait_for(caller.ask(other, text_of), 1) == "hi"
+    assert not first.done()
+    go_on.set()
+    assert await first == "hi"
+
+
+async def test_no_more_calls_are_in_flight_than_the_limit() -> None:
+    model = Gated()
+    caller = Caller(model, MemoryJournal(), limit=3)
+    requests = [dataclasses.replace(HELLO, seed=seed) for seed in range(12)]
+    tasks = [asyncio.create_task(caller.ask(request, text_of)) for request in requests]
+    await until(lambda: model.in_flight == 3)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert caller.meter.in_flight == model.most_in_flight == 3
+    model.gate.set()
+    await asyncio.gather(*tasks)
+    assert model.most_in_flight == 3
+    assert (caller.meter.in_flight, caller.meter.calls) == (0, 12)
+
+
+async def test_a_fault_of_the_script_itself_is_not_swallowed() -> None:
+    caller = Caller(FakeModel({}), MemoryJournal())
+    with pytest.raises(UnknownPromptError, match="hello"):
+        await caller.ask(HELLO, text_of)
+    assert caller._in_flight == {}
+
+
+def test_the_identity_changes_with_every_field_and_with_the_model() -> None:
+    changed = [
+        dataclasses.replace(HELLO, endpoint="completion"),
+        dataclasses.replace(HELLO, messages=(Message("system", "hello"),)),
+        dataclasses.replace(HELLO, messages=(Message("user", "hello "),)),
+        dataclasses.replace(HELLO, text="x"),
+        *(
+            dataclasses.replace(HELLO, sampling=sampling)
+            for sampling in (
+                Sampling(temperature=0.1),
+                Sampling(top_p=0.9),
+                Sampling(max_tokens=7),
+                Sampling(stop=("x",)),
+            )
+        ),
+        dataclasses.replace(HELLO, seed=6),
+        dataclasses.replace(HELLO, sample=1),
+        dataclasses.replace(HELLO, schema="{}"),
+        dataclasses.replace(HELLO, grammar="root ::= x"),
+        dataclasses.replace(HELLO, choices=2),
+        dataclasses.replace(HELLO, top_logprobs=1),
+    ]
+    touched = {
+        field.name
+        for field in dataclasses.fields(Request)
+        if any(getattr(request, field.name) != getattr(HELLO, field.name) for request in changed)
+    }
+    assert touched == {field.name for field in dataclasses.fields(Request)}
+    identities = {request.identity("m") for request in (HELLO, *changed)}
+    assert len(identities) == len(changed) + 1
+    assert HELLO.identity("n") not in identities
+    assert HELLO.identity("m") == dataclasses.replace(HELLO).identity("m")
+
+
+def test_seeds_follow_from_the_run_and_the_item_alone() -> None:
+    one = Caller(FakeModel({}), MemoryJournal(), seed=1)
+    assert one.seed_for("divide", "a", 0) == seed_of(1, "divide", "a", 0)
+    other = Caller(FakeModel({}), MemoryJournal(), seed=2)
+    assert one.seed_for("a") != other.seed_for("a")
+    assert all(0 <= seed_of(number) < 2**31 for number in range(200))
+
+
+def failing(times: int, fault: Exception) -> Callable[[Request], str]:
+    left = [fault] * times
+
+    def script(request: Request) -> str:
+        if left:
+            raise left.pop()
+        return "hi"
+
+    return script
+
+
+def record_waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    monkeypatch.setattr(call.asyncio, "sleep", sleep)
+    return waits
