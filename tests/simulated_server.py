@@ -123,7 +123,9 @@ class Simulation:
         if faults.refuse_embedding_for and faults.refuse_embedding_for in body.get("input", ""):
             return _error(400, "the input is too long")
         if faults.stop_after and len(self.log.bodies) >= faults.stop_after:
-            return _error(503, "shutting down")
+            return _error(503, "shutting down", None, faults.retry_after)
+        if not faults.status:
+            return None
         identity = json.dumps(body, sort_keys=True)
         self.attempts[identity] += 1
         draw = random.Random(f"{identity}{self.attempts[identity]}").random()
@@ -243,10 +245,11 @@ def simulated_server(faults: Faults | None = None) -> Iterator[Simulation]:
             Route("/v1/models", simulation.models),
         ]
     )
-    with socket.socket() as listening:
+    # Named a TCP socket, for else asyncio leaves Nagle on: 40 ms for every reply.
+    with socket.socket(proto=socket.IPPROTO_TCP) as listening:
         listening.bind(("127.0.0.1", 0))
         simulation.url = f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
+        server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
         while not server.started:

@@ -45,13 +45,13 @@ def chinese(seed: int, sentences: int) -> str:
 
 
 def write_corpus(folder: Path, english_files: int = 2, chinese_files: int = 1) -> Path:
-    """Files of about 130 words or 260 characters each, in two paragraphs."""
+    """Files of about 220 words or 330 characters each, in two paragraphs."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(english_files):
-        text = f"{english(number, 6)}\n\n{english(number + 100, 4)}\n"
+        text = f"{english(number, 10)}\n\n{english(number + 100, 8)}\n"
         (folder / f"valley-{number}.txt").write_text(text, encoding="utf-8")
     for number in range(chinese_files):
-        text = f"{chinese(number, 6)}\n\n{chinese(number + 100, 5)}\n"
+        text = f"{chinese(number, 8)}\n\n{chinese(number + 100, 7)}\n"
         (folder / f"山谷-{number}.md").write_text(text, encoding="utf-8")
     return folder
 

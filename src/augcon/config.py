@@ -70,8 +70,8 @@ class ModelSettings(_Strict):
             parts = urlsplit(url)
             if parts.scheme not in ("http", "https") or not parts.hostname:
                 raise ValueError(f"{url!r} is not an http(s) URL such as http://localhost:8000/v1")
-            if parts.password is not None:
-                raise ValueError("a base URL must not hold a password; use the key's variable")
+            if "@" in parts.netloc:
+                raise ValueError("a base URL must hold no name or password; use the key's variable")
         return urls
 
     @model_validator(mode="after")
@@ -88,7 +88,9 @@ class TreeSettings(_Strict):
 
     max_units: Count = Field(500, description="l: the longest root context")
     min_units: Count = Field(20, description="λ: shorter contexts are not asked about")
-    temperature: Temperature = Field(0.85, description="of questions")
+    temperature: Temperature | None = Field(
+        None, description="of questions; by default 0.85, and the embedded model's own"
+    )
     max_passes: Count = Field(8, description="passes over one root at most")
     child_precision: Share = Field(0.7, description="least ROUGE-L precision of a part")
 
@@ -161,6 +163,9 @@ class Settings(_Strict):
 
 OPERATIONAL = {
     "limit",
+    "prompts",  # what these files hold goes into the identity, not where they lie
+    "answers.principles",
+    "answers.examples",
     "model.base_urls",
     "model.api_key_env",
     "model.concurrency",
@@ -175,17 +180,19 @@ def load_settings(
 ) -> Settings:
     """Settings from a TOML file, changed by dotted overrides such as {"model.name": "m"}.
 
-    Relative paths in the file are relative to the file. Raises SettingsError with one line.
+    Relative paths in the file are relative to the file, others to the working folder; they are
+    made absolute, so that a snapshot means the same anywhere. Raises SettingsError with one line.
     """
     raw = {} if path is None else _read_toml(path)
     where = "settings" if path is None else str(path)
-    for key, value in (overrides or {}).items():
+    said = overrides or {}
+    for key, value in said.items():
         _put(raw, key, value)
     try:
         settings = Settings.model_validate(raw)
     except ValidationError as error:
         raise SettingsError(f"{where}: {'; '.join(_problems(error))}") from error
-    return settings if path is None else _anchored(settings, path.parent)
+    return _anchored(settings, Path() if path is None else path.parent, said)
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -206,17 +213,18 @@ def _put(raw: dict[str, Any], key: str, value: object) -> None:
     raw[last] = value
 
 
-def _anchored(settings: Settings, folder: Path) -> Settings:
-    def anchor(path: Path | None) -> Path | None:
-        return path if path is None or path.is_absolute() else folder / path
+def _anchored(settings: Settings, folder: Path, said: Mapping[str, object]) -> Settings:
+    def anchor(key: str, path: Path | None) -> Path | None:
+        return path and ((Path() if key in said else folder) / path).absolute()
 
     answers = settings.answers.model_copy(
         update={
-            "principles": anchor(settings.answers.principles),
-            "examples": anchor(settings.answers.examples),
+            "principles": anchor("answers.principles", settings.answers.principles),
+            "examples": anchor("answers.examples", settings.answers.examples),
         }
     )
-    return settings.model_copy(update={"prompts": anchor(settings.prompts), "answers": answers})
+    prompts = anchor("prompts", settings.prompts)
+    return settings.model_copy(update={"prompts": prompts, "answers": answers})
 
 
 def _problems(error: ValidationError) -> Iterator[str]:

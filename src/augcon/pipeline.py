@@ -39,6 +39,7 @@ class Watch:
     contexts: int = 0
     contexts_done: int = 0
     done_here: int = 0
+    model_ready: float = 0.0  # on the monotonic clock, as is the next
     augmenting_since: float = 0.0
     questions: int = 0
     pairs: int = 0
@@ -71,6 +72,7 @@ async def _with_models(settings: Settings, run: Run, watch: Watch) -> None:
     async with open_models(
         settings.model, run.journal, settings.seed, run.remember, watch.meter, watch.download
     ) as models:
+        watch.model_ready = time.monotonic()
         stages = await _prepared(settings, models, run, watch)
         watch.step = "questions and answers"
         await _augment_all(settings, stages, run, watch)

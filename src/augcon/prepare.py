@@ -17,12 +17,14 @@ import numpy as np
 from augcon.answer import FEWEST_TO_SEARCH, GenerateResponder, Responder, Search
 from augcon.assemble import assemble_generator, assemble_window, is_embedded
 from augcon.config import Settings
+from augcon.errors import ItemError
 from augcon.llm.models import Models
 from augcon.prompts import Library
 from augcon.prompts.library import prompt_language
 from augcon.records import Context, Triplet
 from augcon.scorer import (
     FEWEST_PAIRS,
+    Contrast,
     Contrasts,
     HeuristicScorer,
     LinearScorer,
@@ -77,12 +79,14 @@ async def _fitted(settings: Settings, tree: Tree, pilot: Sequence[Context], embe
         grown = [group.create_task(tree.grow(root, 0)) for root in pilot]
     questions = [node.question for task in grown for node in task.result() if node.question]
     contrasts = await contrast(questions, tree.divider.weak_question, settings.scorer.pairs)
+    differences = await _differences(contrasts, embed)
     books = _books(contrasts)
     if len(contrasts.pairs) < FEWEST_PAIRS:
         why = f"only {len(contrasts.pairs)} contrast pairs, {FEWEST_PAIRS} are needed"
         return json.dumps({"ranker": "heuristic", "why": why, "head": [], "contrasts": books})
-    differences = await _differences(contrasts, embed)
-    found = await asyncio.to_thread(fit, contrasts.pairs, differences, settings.scorer.held_out)
+    found = await asyncio.to_thread(
+        fit, contrasts.pairs, np.stack(differences), settings.scorer.held_out
+    )
     return json.dumps(
         {
             "ranker": "linear",
@@ -109,17 +113,22 @@ def _books(contrasts: Contrasts) -> dict[str, object]:
     }
 
 
-async def _differences(contrasts: Contrasts, embed: Embed) -> Vectors:
-    """h(C, q+) - h(C, q-) for each pair: (n_pairs, hidden)."""
+async def _differences(contrasts: Contrasts, embed: Embed) -> list[Vectors]:
+    """h(C, q+) - h(C, q-), (hidden,), for each pair; a pair that has none becomes a failed one."""
+
+    async def difference(pair: Contrast) -> Vectors | None:
+        try:
+            better = await embed(pair.context.text, pair.better)
+            return better - await embed(pair.context.text, pair.worse)
+        except ItemError:
+            return None
+
     async with asyncio.TaskGroup() as group:
-        tasks = [
-            (
-                group.create_task(embed(pair.context.text, pair.better)),
-                group.create_task(embed(pair.context.text, pair.worse)),
-            )
-            for pair in contrasts.pairs
-        ]
-    return np.stack([better.result() - worse.result() for better, worse in tasks])
+        tasks = [group.create_task(difference(pair)) for pair in contrasts.pairs]
+    found = [(pair, task.result()) for pair, task in zip(contrasts.pairs, tasks, strict=True)]
+    contrasts.pairs = [pair for pair, hidden in found if hidden is not None]
+    contrasts.failed += len(found) - len(contrasts.pairs)
+    return [hidden for _, hidden in found if hidden is not None]
 
 
 async def prepare_responder(

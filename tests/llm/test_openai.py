@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from functools import cache
 
 import pytest
 
@@ -13,7 +14,7 @@ from augcon.llm.base import Message, Request, Sampling, TryAgain
 from augcon.llm.call import Caller, MemoryJournal
 from augcon.llm.models import Abilities, connect, probe
 from augcon.llm.openai import OpenAIModel
-from tests.simulated_server import KEY, MODEL, Faults, Simulation, simulated_server
+from tests.simulated_server import KEY, MODEL, Faults, Log, Simulation, simulated_server
 
 SCHEMA = '{"type": "object", "properties": {"answer": {"type": "string"}}}'
 ASK = Request(
@@ -24,13 +25,33 @@ ASK = Request(
     schema=SCHEMA,
 )
 EMBED = Request("embedding", text="one two")
+OPENED = ExitStack()
+
+
+@contextmanager
+def serving(faults: Faults | None = None) -> Iterator[Simulation]:
+    """The one server of these tests, with faults of its own for as long as the block lasts."""
+    server = shared_server()
+    server.faults, server.log = faults or Faults(), Log()
+    yield server
+
+
+@cache
+def shared_server() -> Simulation:
+    return OPENED.enter_context(simulated_server())
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _closed_at_the_end() -> Iterator[None]:
+    with OPENED:
+        yield
 
 
 @asynccontextmanager
 async def reached(
     faults: Faults | None = None, name: str = MODEL, key: str | None = None
 ) -> AsyncIterator[tuple[OpenAIModel, Simulation]]:
-    with simulated_server(faults) as server:
+    with serving(faults) as server:
         model = OpenAIModel(server.url, name, key)
         try:
             yield model, server
@@ -136,7 +157,7 @@ async def test_a_key_is_not_shown_either_where_the_servers_words_are_cut_off() -
 
 
 async def test_a_missing_key_is_told_with_the_name_of_its_variable() -> None:
-    with simulated_server(Faults(key=KEY)) as server:
+    with serving(Faults(key=KEY)) as server:
         settings = ModelSettings(
             name=MODEL, base_urls=(server.url,), api_key_env="THE_VALLEYS_KEY"
         )
@@ -170,7 +191,7 @@ async def test_a_server_that_is_not_there_is_named() -> None:
 
 
 async def test_a_server_that_does_not_answer_is_not_waited_for_without_end() -> None:
-    with simulated_server(Faults(delay=30)) as server:
+    with serving(Faults(delay=30)) as server:
         model = OpenAIModel(server.url, MODEL, timeout=0.2)
         with pytest.raises(TryAgain, match="did not answer in time"):
             await model.ask(ASK)
@@ -242,7 +263,7 @@ async def test_a_server_that_answers_nothing_cannot_be_used() -> None:
 
 
 async def probed(faults: Faults, embeddings: str = "auto") -> Abilities:
-    with simulated_server(faults) as server:
+    with serving(faults) as server:
         settings = ModelSettings(name=MODEL, base_urls=(server.url,), embeddings=embeddings)
         model = connect(settings, MODEL)
         try:

@@ -122,12 +122,9 @@ def is_ready(asset: Asset) -> bool:
     path = cache_folder() / asset.file_name
     try:
         noted = json.loads(_note(path).read_text("utf-8"))
-        same_source = noted["source_sha256"] == asset.sha256
-        return (
-            same_source
-            and path.stat().st_size == noted["bytes"]
-            and _sha256(path) == noted["sha256"]
-        )
+        if noted["source_sha256"] != asset.sha256 or path.stat().st_size != noted["bytes"]:
+            return False
+        return str(noted["sha256"]) == _sha256(path)
     except (OSError, ValueError, KeyError, TypeError):
         return False
 

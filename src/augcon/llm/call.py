@@ -67,8 +67,23 @@ class Meter:
     calls: int = 0
     replayed: int = 0
     in_flight: int = 0
+    busy_seconds: float = 0.0  # with at least one call in flight
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    _busy_since: float = 0.0
+
+    @contextmanager
+    def in_flight_now(self) -> Iterator[None]:
+        """Count a call as in flight for as long as the block lasts."""
+        if self.in_flight == 0:
+            self._busy_since = time.monotonic()
+        self.in_flight += 1
+        try:
+            yield
+        finally:
+            self.in_flight -= 1
+            if self.in_flight == 0:
+                self.busy_seconds += time.monotonic() - self._busy_since
 
 
 def seed_of(*parts: str | int) -> int:
@@ -154,11 +169,8 @@ class Caller:
             last = self.retries if self.meter.calls else min(self.retries, FIRST_RETRIES)
             try:
                 async with self._places:
-                    self.meter.in_flight += 1
-                    try:
+                    with self.meter.in_flight_now():
                         reply = await self.model.ask(request)
-                    finally:
-                        self.meter.in_flight -= 1
                 self.meter.calls += 1
                 self.meter.prompt_tokens += reply.usage.prompt_tokens
                 self.meter.completion_tokens += reply.usage.completion_tokens

@@ -29,6 +29,7 @@ from augcon.errors import AssetError, MissingExtraError
 from augcon.llm.assets import ASSETS, ENCODER, GENERATOR, Progress, cache_folder, fetch, is_ready
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
 __all__ = ["Check", "EmbeddedServers", "Endpoint", "check_embedded"]
@@ -92,7 +93,8 @@ class EmbeddedServers:
         Raises MissingExtraError or AssetError.
         """
         _demand_extras()
-        return await asyncio.to_thread(cls._start, slots, threads or usable_cores(), progress)
+        cores = threads or usable_cores()
+        return await _in_background(lambda: cls._start(slots, cores, progress))
 
     @classmethod
     def _start(cls, slots: int, threads: int, progress: Progress | None) -> EmbeddedServers:
@@ -159,6 +161,38 @@ def _check_engine() -> Check:
     if tried.returncode == 0:
         return Check("engine", True, "loads")
     return Check("engine", False, _engine_fault(tried.stderr))
+
+
+async def _in_background(start: Callable[[], EmbeddedServers]) -> EmbeddedServers:
+    """Run `start` beside the event loop, in a thread that a program which ends does not wait for.
+
+    What asyncio's own threads do is waited for at the end, and preparing a file takes seconds
+    that nobody who has pressed Ctrl-C wants to wait.
+    """
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[EmbeddedServers] = loop.create_future()
+
+    def hand_over(servers: EmbeddedServers | None, error: BaseException | None) -> None:
+        if done.cancelled():
+            if servers is not None:
+                _stop(servers._process)
+        elif servers is not None:
+            done.set_result(servers)
+        elif error is not None:
+            done.set_exception(error)
+
+    def work() -> None:
+        servers: EmbeddedServers | None = None
+        failure: BaseException | None = None
+        try:
+            servers = start()
+        except BaseException as error:  # carried to the one who waits
+            failure = error
+        with suppress(RuntimeError):  # the loop is closed: the program is ending, and the child too
+            loop.call_soon_threadsafe(hand_over, servers, failure)
+
+    threading.Thread(target=work, daemon=True).start()
+    return await done
 
 
 def _demand_extras() -> None:
@@ -254,7 +288,7 @@ def _launch(told: _Server) -> Any:
     params.fit_params = False
     params.warmup = False
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = told.threads
-    # Measured with 8 slots on two cores: 100-127 tokens a second, and 77-83 with it.
+    # Measured with 8 slots on two shared cores: 98-127 tokens a second, and 77-83 with it.
     params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
     params.embedding = True
     params.pooling_type = getattr(

@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 import math
 from array import array
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import openai
@@ -20,6 +20,8 @@ from augcon.errors import ModelError, RequestRefused
 from augcon.llm.base import Choice, Reply, Request, TokenLogprob, TryAgain, Usage
 
 __all__ = ["OpenAIModel"]
+
+Cause = TypeVar("Cause", bound=BaseException)
 
 PATHS = {"chat": "/chat/completions", "completion": "/completions", "embedding": "/embeddings"}
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
@@ -67,11 +69,8 @@ class OpenAIModel:
             )
         except openai.APIStatusError as error:
             raise self._fault(error) from error
-        except openai.APITimeoutError as error:
-            raise TryAgain(f"{self.base_url} did not answer in time") from error
         except openai.APIConnectionError as error:
-            cause = error.__cause__ or error
-            raise TryAgain(f"cannot reach {self.base_url} ({type(cause).__name__})") from error
+            raise self._unreachable(error) from error
         except (openai.APIError, ValueError) as error:
             raise TryAgain(f"{self.base_url} sent a reply that is not JSON") from error
         return _read(request, body)
@@ -82,13 +81,24 @@ class OpenAIModel:
             body: object = await self._client.get("/models", cast_to=object)
         except openai.APIStatusError as error:
             raise self._fault(error) from error
-        except openai.APIError as error:
-            raise TryAgain(f"cannot reach {self.base_url}") from error
+        except openai.APIConnectionError as error:
+            raise self._unreachable(error) from error
+        except (openai.APIError, ValueError) as error:
+            raise TryAgain(f"{self.base_url} sent a reply that is not JSON") from error
         rows = body.get("data", []) if isinstance(body, dict) else []
         return [str(row.get("id")) for row in rows if isinstance(row, dict)]
 
     async def close(self) -> None:
         await self._client.close()
+
+    def _unreachable(self, error: openai.APIConnectionError) -> TryAgain:
+        """What the system said tells the two apart: the client calls a refusal a timeout too."""
+        cause = next(_causes(error, OSError), None)
+        if isinstance(cause, TimeoutError) or (
+            cause is None and isinstance(error, openai.APITimeoutError)
+        ):
+            return TryAgain(f"{self.base_url} did not answer in time")
+        return TryAgain(f"cannot reach {self.base_url} ({type(cause or error).__name__})")
 
     def _fault(self, error: openai.APIStatusError) -> Exception:
         status, where = error.status_code, f"{self.base_url} (HTTP {error.status_code})"
@@ -110,6 +120,14 @@ class OpenAIModel:
         if status in (408, 409, 425, 429) or (status >= 500 and status != NOT_IMPLEMENTED):
             return TryAgain(f"{where}: {said}", _retry_after(error.response.headers))
         return RequestRefused(f"{where}: {said}")
+
+
+def _causes(error: BaseException, kind: type[Cause]) -> Iterator[Cause]:
+    """The errors of this kind behind an error, the first cause of all first."""
+    if (behind := error.__cause__ or error.__context__) is not None:
+        yield from _causes(behind, kind)
+    if isinstance(error, kind):
+        yield error
 
 
 def _body(request: Request, model: str) -> dict[str, object]:

@@ -18,7 +18,17 @@ from augcon.records import Triplet, content_id
 __all__ = ["LANGUAGES", "Library"]
 
 LANGUAGES = ("en", "zh")
-PROMPTS = ("tree", "answer", "judge")
+INPUTS = {
+    "tree": ("context",),
+    "answer": ("context", "question"),
+    "judge": ("question", "reference", "answer"),
+}
+OUTPUTS = {
+    "tree": ("question", "first", "second"),
+    "answer": ("answer",),
+    "judge": ("reason", "grade"),
+}
+PROMPTS = tuple(OUTPUTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +42,16 @@ class Library:
     def prompt(self, name: str, language: str) -> Prompt:
         """The prompt of this name for texts in this language (English for all but Chinese)."""
         spoken = prompt_language(language)
-        return Prompt.load(self._find(spoken, f"{name}.toml"), spoken)
+        path = self._find(spoken, f"{name}.toml")
+        prompt = Prompt.load(path, spoken)
+        for what, fields, wanted in (
+            ("inputs", prompt.inputs, INPUTS.get(name)),
+            ("outputs", prompt.outputs, OUTPUTS.get(name)),
+        ):
+            if wanted is not None and (got := tuple(field.key for field in fields)) != wanted:
+                told = f"must be {', '.join(wanted)}, not {', '.join(got) or 'none'}"
+                raise ExamplesError(f"{path}: the {what} {told}")
+        return prompt
 
     def principles(self, language: str) -> str:
         """The response principles P (section 3.3 of the paper), as text."""

@@ -220,7 +220,7 @@ class Ledger:
 
     def pairs(self, pair_id: str = "") -> Iterator[Pair]:
         """The dataset, in the order of the corpus, best question of a context first."""
-        where = "WHERE a.pair_id LIKE ? || '%'" if pair_id else ""
+        where = "WHERE instr(a.pair_id, ?) = 1" if pair_id else ""
         parameters = (pair_id,) if pair_id else ()
         for row in self._database.rows(PAIRS.format(where=where), parameters):
             yield Pair(**dict(row))

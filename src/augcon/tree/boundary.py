@@ -26,7 +26,7 @@ from augcon.prompts import Prompt
 from augcon.records import Context
 from augcon.tree.candidates import objection, openings
 from augcon.tree.split import Division, Weakening
-from augcon.tree.vocabulary import question_grammar
+from augcon.tree.vocabulary import free_grammar, vocabulary_grammar
 
 __all__ = ["BoundaryDivider", "SentenceSplitter", "SpanLike"]
 
@@ -36,7 +36,8 @@ NO_QUESTION = "no_candidate_passed_filter"
 QUESTION_TOKENS = 40
 BALANCE_WEIGHT = 0.5
 NEWLINE = 'root ::= "\\n"'
-FREE_QUESTION = 'root ::= [A-Z] [^\\n?]+ "?"'
+WEAK_CANDIDATES = 3  # of which the first that is finished is taken
+MIN_LOGPROB = -1.2  # of 36 questions that were read, all the less likely ones were nonsense
 OPENING_TOKENS = 2  # forced by the grammar, so their probability says nothing about a question
 
 
@@ -81,8 +82,8 @@ class BoundaryDivider:
         sentences: SentenceSplitter,
         prompt: Prompt,
         *,
-        candidates: int = 3,
-        specific_candidates: int = 2,
+        candidates: int = 4,
+        specific_candidates: int = 4,
         temperature: float = 0.5,
     ) -> None:
         self._generator = generator
@@ -110,10 +111,11 @@ class BoundaryDivider:
             self._prompt.weakened(weakening, seed).messages({"context": node.text}, "bare"),
             sampling=Sampling(self._temperature, max_tokens=QUESTION_TOKENS),
             seed=seed,
-            grammar=FREE_QUESTION,
+            grammar=free_grammar(openings(node.text).general),
+            choices=WEAK_CANDIDATES,
+            top_logprobs=1,
         )
-        candidates = await self._generator.ask(request, _finished)
-        return candidates[0].text
+        return await self._generator.ask(request, _first_finished)
 
     async def _parts(self, node: Context) -> tuple[str, ...]:
         spans = self._sentences(node.text, node.language)
@@ -163,21 +165,27 @@ class BoundaryDivider:
                 number = self._specific_candidates
                 draws.append(self._draw(node, pass_number, attempt, kinds.specific, number))
             drawn = [candidate for draw in await asyncio.gather(*draws) for candidate in draw]
-            passed = [c for c in drawn if not objection(c.text, node.text, self._shown)]
+            passed = [c for c in drawn if self._passes(c, node.text)]
             if passed:
                 return max(passed, key=lambda c: (c.logprob, c.text)).text
         return ""
 
+    def _passes(self, candidate: Candidate, text: str) -> bool:
+        likely = candidate.logprob >= MIN_LOGPROB
+        return likely and not objection(candidate.text, text, self._shown)
+
     async def _draw(
         self, node: Context, pass_number: int, attempt: int, kinds: tuple[str, ...], number: int
     ) -> list[Candidate]:
-        """So many questions with these openings."""
+        """So many questions with these openings; at the second attempt in the node's own words."""
+        again = attempt > 0
+        grammar = vocabulary_grammar(node.text, kinds) if again else free_grammar(kinds)
         request = Request(
             "chat",
             self._prompt.messages({"context": node.text}, "bare"),
             sampling=Sampling(self._temperature, max_tokens=QUESTION_TOKENS),
             seed=self._generator.seed_for(node.id, pass_number, "question", attempt, *kinds),
-            grammar=question_grammar(node.text, kinds),
+            grammar=grammar,
             choices=number,
             top_logprobs=1,
         )
@@ -187,15 +195,17 @@ class BoundaryDivider:
 def coherence_of_halves(vectors: Floats) -> Floats:
     """How well both sides of each boundary hold together: (n_sentences, hidden) → (n - 1,).
 
-    For a side of n sentences with unit vectors, |their sum|² / n: the sum of their cosines to
-    the side's own mean direction, up to that mean's length.
+    For a side of n sentences with unit vectors it is |their sum|² / n: n where all mean the
+    same, 1 where they have nothing in common.
     """
     unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     counts = np.arange(1, len(unit))
     left = np.cumsum(unit, axis=0)[:-1]
     right = unit.sum(axis=0) - left
-    coherence: Floats = (left**2).sum(axis=1) / counts
-    return coherence + (right**2).sum(axis=1) / (len(unit) - counts)
+    on_the_left = (left**2).sum(axis=1) / counts
+    on_the_right = (right**2).sum(axis=1) / (len(unit) - counts)
+    coherence: Floats = on_the_left + on_the_right
+    return coherence
 
 
 def balance_of_halves(lengths: Floats) -> Floats:
@@ -224,11 +234,11 @@ def _mean_logprob(choice: Choice) -> float:
     return sum(free) / len(free) if free else -math.inf
 
 
-def _finished(reply: Reply) -> list[Candidate]:
-    candidates = _candidates(reply)
-    if not candidates[0].text.endswith("?"):
-        raise Unusable("the question does not end")
-    return candidates
+def _first_finished(reply: Reply) -> str:
+    for candidate in _candidates(reply):
+        if candidate.text.endswith("?"):
+            return candidate.text
+    raise Unusable("no question came to its end")
 
 
 def _first_logprob(reply: Reply) -> float:

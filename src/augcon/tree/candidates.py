@@ -33,17 +33,18 @@ _DEICTIC = re.compile(r"\b(this|these|such|here|today|currently|you|your|i|we|ou
 _PRONOUN = re.compile(r"\b(it|its|he|his|him|she|her|they|their|them|those|one)\b")
 _VAGUE_END = re.compile(
     r"\b(?:that|the two|both|it|them|and|or|of|the|a|an|to|with|for|from|by|about)\?$"
-    r"|^what (?:does|do|did|is|are|was|were) (?:that|those|both)\b|^(?:how|what|where|when|why) to\b"
-    r"|^what (?:about|can)\b"
+    r"|^what (?:does|do|did|is|are|was|were) (?:that|those|both)\b"
+    r"|^(?:how|what|where|when|why) to\b|^what (?:about|can)\b"
 )
+_HOW_MANY = re.compile(r"^how many (?:of )?(?:the )?(\w+)")
 _DEFINES = re.compile(r"^what (?:is|are|was|were) (?:an? |the )?([\w\s'’\-]+)\?$")
 
 # What the context must show for a question of this kind to be answerable from it.
 _NUMBER = (
     r"\d|\b(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozen|twenty|thirty|forty"
-    r"|fifty|sixty|seventy|eighty|ninety|hundred|thousand|million|billion|half|third|quarter|once"
-    r"|twice|every|each)\b"
+    r"|fifty|sixty|seventy|eighty|ninety|hundred|thousand|million|billion|half|thirds|quarters?)\b"
 )
+_NUMBER_WORD = re.compile(_NUMBER)
 _SPAN_OF_TIME = r"\b(?:second|minute|hour|day|week|month|year|decade|centur|night|season)"
 _SIGNS = (
     (
@@ -53,11 +54,21 @@ _SIGNS = (
             r"|in order to|led to|leads to|for fear|owing to|allow\w*|to \w+)\b"
         ),
     ),
-    (re.compile(r"^how (?:many|much|often)\b|\bnumber\b"), re.compile(_NUMBER)),
+    (re.compile(r"^how (?:many|much)\b|\bnumber\b"), _NUMBER_WORD),
+    (
+        re.compile(r"\bpurpose\b"),
+        re.compile(r"\b(?:to|for|so that|help\w*|us(?:es?|ed)|allow\w*|produc\w*|serv\w*)\b"),
+    ),
+    (
+        re.compile(r"^how often\b"),
+        re.compile(r"\b(?:every|each(?! other)|once|twice|times|daily|always|never)\b"),
+    ),
     (re.compile(r"^how long\b"), re.compile(rf"(?s)(?=.*(?:{_NUMBER}))(?=.*{_SPAN_OF_TIME})")),
     (
         re.compile(r"^when\b"),
-        re.compile(rf"\b1\d{{3}}\b|\b20\d\d\b|\b(?:when|after|before|until|during)\b|{_SPAN_OF_TIME}"),
+        re.compile(
+            rf"\b1\d{{3}}\b|\b20\d\d\b|\b(?:when|after|before|until|during)\b|{_SPAN_OF_TIME}"
+        ),
     ),
     (
         re.compile(r"\bdifferen(?:ce|t)\b"),
@@ -189,9 +200,13 @@ def _says_too_little(question: str, context: str) -> str:
 def _unanswered_kind(lowered: str, context: str) -> str:
     """The question asks for a reason, a number, a time or a meaning and the context shows none."""
     text = context.casefold()
+    for told in _NUMBER_WORD.findall(lowered):
+        text = text.replace(told, " ", 1)  # a number that the question tells is not its answer
     for kind, sign in _SIGNS:
         if kind.search(lowered) and not sign.search(text):
             return "the context shows no answer of this kind"
+    if (found := _HOW_MANY.match(lowered)) and not _is_counted(found[1], text):
+        return "the context does not count them"
     if found := _DEFINES.match(lowered):
         asked = found[1].split()
         if not set(asked) & QUESTION_WORDS and not _is_defined(asked[-1], text):
@@ -199,10 +214,18 @@ def _unanswered_kind(lowered: str, context: str) -> str:
     return ""
 
 
+def _is_counted(word: str, text: str) -> bool:
+    """Whether the text has a number that is no year, and at most two words later this word."""
+    counted = rf"(?<!\d)(?!1\d{{3}}\b|20\d\d\b)(?:{_NUMBER})[\d,.]*(?:\s[\w'’\-]+){{0,2}}?\s"
+    return re.search(counted + re.escape(_stem(word)), text) is not None
+
+
 def _is_defined(word: str, text: str) -> bool:
     """Whether the text has "WORD is", "WORD, which", "called WORD" or the like."""
     stem = re.escape(_stem(word))
-    defines = rf"\b{stem}\w*[”\"’']?(?:,? (?:which |that )?(?:is|are|was|were|means?|refers?)\b| [–—(])"
+    defines = (
+        rf"\b{stem}\w*[”\"’']?(?:,? (?:which |that )?(?:is|are|was|were|means?|refers?)\b| [–—(])"
+    )
     return re.search(rf"{defines}|\bcalled (?:an? |the )?[“\"‘]?{stem}", text) is not None
 
 

@@ -51,13 +51,13 @@ class Tree:
             if context.depth < self._deepest(root)
             else rejected("too_deep")
         )
+        children = _children(context, root, division) if split.kept else []
+        if len({child.id for child in children}) < len(children):
+            split, children = rejected("parts_overlap", "the same part twice"), []
         node = _node(context, number, division, split)
-        if not split.kept:
-            return (node,)
         async with asyncio.TaskGroup() as group:
             branches = [
-                group.create_task(self._grow(child, root, number))
-                for child in _children(context, root, division)
+                group.create_task(self._grow(child, root, number)) for child in children
             ]
         return (node, *(n for branch in branches for n in branch.result()))
 
