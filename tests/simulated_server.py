@@ -224,9 +224,7 @@ def _answer(passage: str, draw: random.Random) -> str:
     return draw.choice([s.strip() for s in SENTENCE.findall(passage) if s.strip()] or ["."])
 
 
-def _error(
-    status: int, message: str, code: str | None = None, retry_after: str = ""
-) -> Response:
+def _error(status: int, message: str, code: str | None = None, retry_after: str = "") -> Response:
     if status == 599:
         return PlainTextResponse("<html>bad gateway</html>", status_code=502)
     headers = {"Retry-After": retry_after} if retry_after else None

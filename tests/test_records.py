@@ -51,7 +51,11 @@ def test_the_id_of_a_child_follows_from_its_parent_its_span_and_its_text() -> No
     child = root.child("One.", 1, 0, 4)
     assert (child.parent_id, child.root_id, child.depth) == (root.id, root.id, 1)
     same = root.child("One.", 1, 0, 4)
-    others = [root.child("One!", 1, 0, 4), root.child("One.", 1, 0, 3), child.child("One.", 1, 0, 4)]
+    others = [
+        root.child("One!", 1, 0, 4),
+        root.child("One.", 1, 0, 3),
+        child.child("One.", 1, 0, 4),
+    ]
     assert same.id == child.id
     assert len({child.id, *(other.id for other in others)}) == 4
 

@@ -28,6 +28,7 @@ __all__ = [
 ]
 
 READ_BY_EMBEDDED = frozenset({"en"})
+PAPER_TEMPERATURE = 0.85  # of questions, as in the released code
 
 
 def library_of(settings: Settings) -> Library:
@@ -54,17 +55,17 @@ def assemble_tree(settings: Settings, models: Models, library: Library) -> Tree:
 
 
 def _divider(settings: Settings, models: Models, library: Library) -> Divider:
+    temperature = settings.tree.temperature
     if is_embedded(settings) and models.encoder is not None:
         from augcon.tree.boundary import BoundaryDivider
 
-        return BoundaryDivider(
-            models.generator,
-            models.encoder,
-            sentence_spans,
-            library.prompt("small_question", "en"),
-            temperature=settings.tree.temperature,
-        )
-    sampling = Sampling(settings.tree.temperature, max_tokens=settings.model.max_tokens)
+        prompt = library.prompt("small_question", "en")
+        own = {} if temperature is None else {"temperature": temperature}
+        return BoundaryDivider(models.generator, models.encoder, sentence_spans, prompt, **own)
+    sampling = Sampling(
+        PAPER_TEMPERATURE if temperature is None else temperature,
+        max_tokens=settings.model.max_tokens,
+    )
     return RewriteDivider(_asker(settings, models), library, sampling)
 
 

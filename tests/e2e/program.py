@@ -36,7 +36,9 @@ def command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "augcon", *map(str, arguments)]
 
 
-def call(*arguments: object, cwd: Path | None = None, **more: str) -> subprocess.CompletedProcess[str]:
+def call(
+    *arguments: object, cwd: Path | None = None, **more: str
+) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
     return subprocess.run(
         command(*arguments),

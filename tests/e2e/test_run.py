@@ -50,7 +50,9 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def fresh(server: Simulation, corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> augcon.Result:
+def fresh(
+    server: Simulation, corpus: Path, tmp_path_factory: pytest.TempPathFactory
+) -> augcon.Result:
     """A run that nothing disturbed; every other run of this corpus must give its dataset."""
     return run(corpus, tmp_path_factory.mktemp("fresh") / "out", server)
 

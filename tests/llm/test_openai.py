@@ -158,9 +158,7 @@ async def test_a_key_is_not_shown_either_where_the_servers_words_are_cut_off() -
 
 async def test_a_missing_key_is_told_with_the_name_of_its_variable() -> None:
     with serving(Faults(key=KEY)) as server:
-        settings = ModelSettings(
-            name=MODEL, base_urls=(server.url,), api_key_env="THE_VALLEYS_KEY"
-        )
+        settings = ModelSettings(name=MODEL, base_urls=(server.url,), api_key_env="THE_VALLEYS_KEY")
         model = connect(settings, MODEL)
         with pytest.raises(ModelError, match="missing: set THE_VALLEYS_KEY"):
             await model.ask(ASK)

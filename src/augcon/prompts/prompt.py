@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from augcon.errors import ExamplesError
 from augcon.llm.base import Message
@@ -27,6 +27,7 @@ from augcon.llm.call import Unusable
 
 __all__ = ["Example", "Field", "Form", "Prompt", "Weakening"]
 
+T = TypeVar("T")
 Form = Literal["json", "marked", "bare"]
 Values = Mapping[str, str]
 Example = Mapping[str, str]
@@ -80,15 +81,15 @@ class Prompt:
             prompt = cls(
                 name=raw["name"],
                 language=language,
-                instruction=raw["instruction"].strip(),
-                weak_instruction=raw["weak_instruction"].strip(),
-                inputs=tuple(Field(**field) for field in raw["inputs"]),
-                outputs=tuple(Field(**field) for field in raw["outputs"]),
-                examples=tuple(raw.get("examples", ())),
+                instruction=_of_type(str, raw, "instruction").strip(),
+                weak_instruction=_of_type(str, raw, "weak_instruction").strip(),
+                inputs=tuple(Field(**field) for field in _of_type(list, raw, "inputs")),
+                outputs=tuple(Field(**field) for field in _of_type(list, raw, "outputs")),
+                examples=tuple(_of_type(list, {"examples": [], **raw}, "examples")),
             )
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise ExamplesError(f"{path}: cannot be read as a prompt file: {error}") from error
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError) as error:
             raise ExamplesError(f"{path}: a prompt file lacks or misspells {error}") from error
         return prompt._checked(str(path))
 
@@ -211,6 +212,13 @@ class Prompt:
         if form == "marked":
             return "\n".join(f"[[{key}]]\n{value}" for key, value in outputs.items())
         return outputs[self.outputs[0].key]
+
+
+def _of_type(kind: type[T], raw: Mapping[str, object], key: str) -> T:
+    value = raw[key]
+    if not isinstance(value, kind):
+        raise KeyError(key)
+    return value
 
 
 def _fenced(text: str) -> str:

@@ -76,13 +76,16 @@ class Database:
             return found
 
     def close(self) -> None:
-        """Finish every write that was handed over, then close."""
+        """Finish every write that was handed over, then close.
+
+        The writer goes last: the last to leave moves the WAL into the file, and a reader cannot.
+        """
+        if hasattr(self, "_reader"):
+            self._reader.close()
         if self._writer is not None:
             self._writes.put(None)
             self._writer.join()
             self._writer = None
-        if hasattr(self, "_reader"):
-            self._reader.close()
 
     def _write_all(self, connection: sqlite3.Connection) -> None:
         open_for_more = True

@@ -160,11 +160,11 @@ class BoundaryDivider:
         """The likeliest candidate that passes the filter; "" where two rounds bring none."""
         kinds = openings(node.text)
         for attempt in range(2):
-            draws = [self._draw(node, pass_number, attempt, kinds.general, self._candidates)]
+            # One after the other: the second finds the text read and waiting in the server.
+            drawn = await self._draw(node, pass_number, attempt, kinds.general, self._candidates)
             if kinds.specific:
                 number = self._specific_candidates
-                draws.append(self._draw(node, pass_number, attempt, kinds.specific, number))
-            drawn = [candidate for draw in await asyncio.gather(*draws) for candidate in draw]
+                drawn += await self._draw(node, pass_number, attempt, kinds.specific, number)
             passed = [c for c in drawn if self._passes(c, node.text)]
             if passed:
                 return max(passed, key=lambda c: (c.logprob, c.text)).text

@@ -56,9 +56,7 @@ class Tree:
             split, children = rejected("parts_overlap", "the same part twice"), []
         node = _node(context, number, division, split)
         async with asyncio.TaskGroup() as group:
-            branches = [
-                group.create_task(self._grow(child, root, number)) for child in children
-            ]
+            branches = [group.create_task(self._grow(child, root, number)) for child in children]
         return (node, *(n for branch in branches for n in branch.result()))
 
     def _deepest(self, root: Context) -> int:

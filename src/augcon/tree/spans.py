@@ -25,13 +25,23 @@ def locate(part: str, source: str, after: int = 0) -> Place:
     """The stretch of `source` that `part` was made from.
 
     A verbatim part is simply found, at or past `after` if it is there too, so that the second of
-    two equal sentences is not taken for the first. Otherwise the tokens of both are aligned by
+    two equal sentences is not taken for the first; what lies past `after` is preferred for any
+    other part as well, where it explains no less of it. The tokens of both are aligned by
     their longest common subsequence, and the stretch with the most aligned and fewest foreign
     tokens is taken (a maximum-sum run), so that a stray "the" far away does not widen it. A part
     that shares no token with its source is given the whole of it, with nothing explained.
     """
     if (at := source.find(part, after)) >= 0 or (at := source.find(part)) >= 0:
         return Place(at, at + len(part), 1.0)
+    place = _most_alike(part, source)
+    if after:
+        later = _most_alike(part, source[after:])
+        if later.explained >= place.explained > 0:
+            return Place(later.start + after, later.end + after, later.explained)
+    return place
+
+
+def _most_alike(part: str, source: str) -> Place:
     wanted, there = tokens(part), token_spans(source)
     shared = _aligned(wanted, [token.text for token in there])
     if not shared:

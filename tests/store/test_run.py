@@ -1,0 +1,348 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import sqlite3
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from augcon.errors import OutputError, StoreError
+from augcon.llm.base import Choice, Reply, Request, TokenLogprob, Usage
+from augcon.records import (
+    Answer,
+    Augmented,
+    Context,
+    Document,
+    Judged,
+    Node,
+    Question,
+    Rejection,
+    State,
+    Verdict,
+    rejected,
+)
+from augcon.store import Run, write_atomically
+from augcon.store.database import Database
+from tests.e2e.program import environment
+
+TEXT = "One two three. Four five six."
+DOCUMENT = Document.of("a.txt", TEXT, "en")
+ROOT = Context.root(DOCUMENT, 0, len(TEXT), 6, "en")
+REQUEST = Request("chat", text="x")
+SETTINGS: dict[str, object] = {"seed": 0}
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Run]:
+    opened = Run.begin(tmp_path / "out", SETTINGS, "corpus", "seed = 0\n")
+    yield opened
+    opened.close()
+
+
+def open_books(run: Run) -> None:
+    unreadable = Rejection("x", "documents", "unreadable", "b.txt", failed=True)
+    short = Context.root(DOCUMENT, 0, 3, 1, "en")
+    run.ledger.open_books(
+        [(DOCUMENT, 2)],
+        [unreadable],
+        [(ROOT, 2, Verdict(State.PENDING)), (short, 1, rejected("below_min_units", "1 units"))],
+    )
+
+
+def augmented() -> Augmented:
+    """A root that was split in two; three questions, of which two are kept; one answer each."""
+    one, two = ROOT.child("One two three.", 3, 0, 14), ROOT.child("Four five six.", 3, 15, 29)
+    asked = [Question.of(context, f"What of {context.text}", 0) for context in (ROOT, one, two)]
+    nodes = (
+        Node(ROOT, 0, Verdict(), Verdict(), asked[0]),
+        Node(one, 0, Verdict(), rejected("part_not_shorter"), asked[1]),
+        Node(two, 0, Verdict(), rejected("part_not_shorter"), asked[2]),
+    )
+    verdicts = (Verdict(), Verdict(), rejected("over_quota"))
+    judged = tuple(Judged(q, i, v) for i, (q, v) in enumerate(zip(asked, verdicts, strict=True)))
+    answers = (
+        Answer(asked[0], "All of it.", "macro", Verdict()),
+        Answer(asked[1], "", "macro", rejected("empty_answer")),
+    )
+    return Augmented(ROOT, 2, 1, nodes, judged, answers)
+
+
+async def finish(run: Run) -> None:
+    open_books(run)
+    await run.ledger.finish_context(augmented())
+
+
+async def test_the_books_balance_at_every_stage(run: Run) -> None:
+    await finish(run)
+    books = run.books()
+    assert books.balanced
+    told = {name: (s.entered, s.kept, s.rejected, s.failed) for name, s in books.stages.items()}
+    assert told == {
+        "documents": (2, 1, {}, 1),
+        "contexts": (2, 1, {"below_min_units": 1}, 0),
+        "nodes": (3, 3, {}, 0),
+        "splits": (3, 1, {"part_not_shorter": 2}, 0),
+        "questions": (3, 2, {"over_quota": 1}, 0),
+        "answers": (2, 1, {"empty_answer": 1}, 0),
+    }
+    assert books.pairs == 1
+
+
+@pytest.mark.parametrize("table", ["documents", "contexts", "nodes", "questions", "answers"])
+async def test_the_books_do_not_balance_where_a_row_has_vanished(run: Run, table: str) -> None:
+    await finish(run)
+    for position in range(run_count(run, table)):
+        with sqlite3.connect(run.folder / "run.db", isolation_level=None) as other:
+            rows = [tuple(row) for row in other.execute(f"SELECT * FROM {table}")]
+            other.execute(f"DELETE FROM {table}")
+            marks = ",".join("?" * len(rows[0]))
+            kept = [*rows[:position], *rows[position + 1 :]]
+            other.executemany(f"INSERT INTO {table} VALUES ({marks})", kept)
+            assert not run.books().balanced, (table, rows[position])
+            other.execute(f"DELETE FROM {table}")
+            other.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
+        other.close()
+        assert run.books().balanced
+
+
+async def test_a_finished_context_is_finished_once_however_often_it_is_written(run: Run) -> None:
+    await finish(run)
+    before = run.books().as_json()
+    await run.ledger.finish_context(augmented())
+    open_books(run)
+    assert run.books().as_json() == before
+    assert list(run.ledger.pending()) == []
+
+
+async def test_pairs_come_with_their_source(run: Run) -> None:
+    await finish(run)
+    (pair,) = run.ledger.pairs()
+    assert (pair.document, pair.start, pair.end, pair.depth) == ("a.txt", 0, len(TEXT), 0)
+    assert run.ledger.source(pair.root_id, 15, 29) == "Four five six."
+    assert [row.start for row in run.ledger.tree(ROOT.id)] == [0, 0, 15]
+
+
+async def test_a_step_is_done_once_for_the_same_inputs(run: Run) -> None:
+    done = []
+
+    async def do() -> str:
+        done.append(1)
+        return f"output {len(done)}"
+
+    assert await run.remember("scorer", do, "a") == "output 1"
+    assert await run.remember("scorer", do, "a") == "output 1"
+    assert await run.remember("scorer", do, "b") == "output 2"
+    assert await run.remember("other", do, "a") == "output 3"
+
+
+async def test_the_journal_gives_back_what_was_put_into_it(run: Run) -> None:
+    token = TokenLogprob("a", -0.5, (("a", -0.5), ("b", -1.25)))
+    text = Reply((Choice("böse „Zeichen“ \u2028", "length", (token,)),), usage=Usage(3, 4))
+    vector = Reply(embedding=(0.5, -1.25, 3.0), usage=Usage(2, 0))
+    await run.journal.put("1", "m", REQUEST, text, True)
+    await run.journal.put("2", "m", Request("embedding", text="x"), vector, False)
+    assert run.journal.get("1") == text
+    assert run.journal.get("2") == vector
+    assert run.journal.get("3") is None
+    calls = run.books().calls
+    assert (calls.calls, calls.unusable, calls.prompt_tokens, calls.completion_tokens) == (
+        *(2, 1),
+        *(5, 4),
+    )
+
+
+async def test_a_reply_is_written_even_when_its_task_is_cancelled(run: Run) -> None:
+    busy = threading.Event()
+    run.database.write(lambda _: busy.wait(10) and None)
+    task = asyncio.create_task(run.journal.put("1", "m", REQUEST, Reply((Choice("hi"),)), True))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    busy.set()
+    run.database.write(lambda _: None).result()
+    assert run.journal.get("1") is not None
+
+
+def test_many_writes_are_all_there_and_in_order(tmp_path: Path) -> None:
+    database = Database(tmp_path / "run.db")
+    futures = [
+        database.write(lambda c, n=n: c.execute("INSERT INTO meta VALUES (?, ?)", (str(n), "x")))
+        for n in range(1000)
+    ]
+    for future in futures:
+        future.result()
+    found = [row["key"] for row in database.rows("SELECT key FROM meta ORDER BY rowid")]
+    assert found == [str(n) for n in range(1000)]
+    database.close()
+
+
+def test_a_closed_run_is_one_whole_file(tmp_path: Path) -> None:
+    run = Run.begin(tmp_path / "out", SETTINGS, "corpus", "seed = 0\n")
+    open_books(run)
+    run.close()
+    assert not (tmp_path / "out" / "run.db-wal").exists()
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    (copy / "run.db").write_bytes((tmp_path / "out" / "run.db").read_bytes())
+    read = Run.read(copy)
+    assert read.books().balanced
+    read.close()
+
+
+def test_a_run_can_be_read_while_it_is_at_work(run: Run) -> None:
+    open_books(run)
+    reader = Run.read(run.folder)
+    assert reader.books().stages["contexts"].pending == 1
+    reader.close()
+
+
+def test_a_second_process_is_told_that_another_is_at_work(run: Run) -> None:
+    script = f"""
+        from pathlib import Path
+        from augcon.store import Run
+        Run.begin(Path({str(run.folder)!r}), {{"seed": 0}}, "corpus", "")
+    """
+    ended = python(script)
+    assert ended.returncode == 1
+    assert "OutputError" in ended.stderr
+    assert "another augcon is at work in it" in ended.stderr
+    run.close()
+    assert python(script).returncode == 0
+
+
+def test_the_folder_of_a_run_is_for_its_own_corpus_and_settings(run: Run) -> None:
+    run.close()
+    with pytest.raises(OutputError, match="another corpus"):
+        Run.begin(run.folder, SETTINGS, "other", "")
+    with pytest.raises(OutputError, match="seed: 0 then, 1 now"):
+        Run.begin(run.folder, {"seed": 1}, "corpus", "")
+    Run.begin(run.folder, SETTINGS, "corpus", "").close()
+
+
+def test_a_folder_that_holds_something_else_is_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("precious")
+    with pytest.raises(OutputError, match="not empty and holds no run"):
+        Run.begin(tmp_path, SETTINGS, "corpus", "")
+    with pytest.raises(OutputError, match="is a file"):
+        Run.begin(tmp_path / "thesis.txt", SETTINGS, "corpus", "")
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_file_that_is_no_database_is_said_to_be_none(tmp_path: Path) -> None:
+    (tmp_path / "run.db").write_text("not a database at all, " * 100)
+    with pytest.raises(StoreError, match="not a run's database, or damaged"):
+        Run.read(tmp_path)
+    with pytest.raises(StoreError, match="not a run's database, or damaged"):
+        Run.begin(tmp_path, SETTINGS, "corpus", "")
+
+
+def test_a_database_of_another_version_is_refused(run: Run) -> None:
+    run.close()
+    with sqlite3.connect(run.folder / "run.db") as database:
+        database.execute("PRAGMA user_version=99")
+    database.close()
+    with pytest.raises(OutputError, match="database 99, this one 1"):
+        Run.read(run.folder)
+
+
+async def test_a_full_disk_is_told_and_what_was_written_stays(tmp_path: Path) -> None:
+    run = Run.begin(tmp_path / "out", SETTINGS, "corpus", "")
+    await run.journal.put("0", "m", REQUEST, Reply((Choice("kept"),)), True)
+    run.database.write(lambda c: c.execute("PRAGMA max_page_count=40")).result()
+    long = Reply((Choice("x" * 20_000),))
+
+    async def fill() -> None:
+        for number in range(1, 40):
+            await run.journal.put(str(number), "m", REQUEST, long, True)
+
+    with pytest.raises(StoreError, match=r"disk is full.*make room and give the same command"):
+        await fill()
+    run.close()
+    resumed = Run.begin(tmp_path / "out", SETTINGS, "corpus", "")
+    assert resumed.journal.get("0") == Reply((Choice("kept"),))
+    (sound,) = resumed.database.rows("PRAGMA integrity_check")
+    assert sound[0] == "ok"
+    await resumed.journal.put("99", "m", REQUEST, long, True)
+    assert resumed.journal.get("99") == long
+    resumed.close()
+
+
+def test_a_file_that_may_not_grow_stops_a_run_and_leaves_it_whole(tmp_path: Path) -> None:
+    """A limit on the size of files, as a quota sets it, in a process of its own."""
+    out = tmp_path / "out"
+    script = f"""
+        import asyncio, resource
+        from pathlib import Path
+        from augcon.errors import StoreError
+        from augcon.llm.base import Choice, Reply, Request
+        from augcon.store import Run
+        run = Run.begin(Path({str(out)!r}), {{"seed": 0}}, "corpus", "")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, resource.RLIM_INFINITY))
+        written = 0
+        async def fill():
+            global written
+            for number in range(100):
+                reply = Reply((Choice("x" * 20_000),))
+                await run.journal.put(str(number), "m", Request("chat"), reply, True)
+                written += 1
+        try:
+            asyncio.run(fill())
+        except StoreError as error:
+            print(written, error)
+    """
+    ended = python(script)
+    assert ended.returncode == 0, ended.stderr
+    number, said = ended.stdout.split(" ", 1)
+    assert 3 <= int(number) < 100
+    assert "the disk is full or failing" in said
+    run = Run.begin(out, SETTINGS, "corpus", "")
+    assert all(run.journal.get(str(n)) is not None for n in range(int(number)))
+    (sound,) = run.database.rows("PRAGMA integrity_check")
+    assert sound[0] == "ok"
+    run.close()
+
+
+def test_a_file_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "file.txt"
+    write_atomically(path, "first")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        with pytest.raises(StoreError, match=str(path)):
+            write_atomically(path, "second" * 100)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert path.read_text() == "first"
+    assert [each.name for each in path.parent.iterdir()] == ["file.txt"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_may_not_be_written_is_told(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(StoreError, match="Permission denied"):
+        Run.begin(tmp_path / "out", SETTINGS, "corpus", "")
+
+
+def run_count(run: Run, table: str) -> int:
+    row = run.database.row(f"SELECT COUNT(*) FROM {table}")
+    assert row is not None
+    return int(row[0])
+
+
+def python(script: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env=environment(),
+        check=False,
+    )

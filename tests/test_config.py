@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from augcon.config import OPERATIONAL, Settings, known_keys, load_settings
+from augcon.errors import SettingsError
+
+SERVER = {"model.name": "m", "model.base_urls": ("http://localhost:8000/v1",)}
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("tree.min_unit", "tree.min_units"),
+        ("tree.maxunits", "tree.max_units"),
+        ("model.base_url", "model.base_urls"),
+        ("sed", "seed"),
+        ("min_units", "tree.min_units"),
+        ("selection.similarty", "selection.similarity"),
+        ("answers.shot", "answers.shots"),
+    ],
+)
+def test_a_misspelt_setting_is_told_with_the_one_that_was_meant(key: str, meant: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(overrides={key: 1})
+    assert f"unknown setting {key!r}; did you mean {meant!r}?" in str(caught.value)
+
+
+def test_a_setting_that_is_like_no_other_is_told_without_a_guess() -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(overrides={"zzzzzz": 1})
+    assert str(caught.value) == "settings: unknown setting 'zzzzzz'"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("tree.min_units", 500),
+        ("tree.min_units", 501),
+        ("tree.min_units", 0),
+        ("tree.max_units", -5),
+        ("tree.child_precision", 0),
+        ("tree.child_precision", 1.1),
+        ("tree.temperature", -0.1),
+        ("tree.max_passes", 0),
+        ("selection.units_per_pair", -35),
+        ("selection.units_per_pair", 0),
+        ("selection.overgenerate", 0.5),
+        ("selection.similarity", 2),
+        ("scorer.kind", "best"),
+        ("scorer.held_out", 1),
+        ("answers.shots", 0),
+        ("answers.search_trials", -1),
+        ("model.concurrency", 0),
+        ("model.tries", 0),
+        ("model.timeout", 0),
+        ("model.max_tokens", "many"),
+        ("model.name", ""),
+        ("seed", -1),
+        ("seed", 1.5),
+        ("limit", 0),
+        ("tree", 5),
+    ],
+)
+def test_an_impossible_value_is_told_in_one_line_with_its_section(key: str, value: object) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(overrides={key: value})
+    assert "\n" not in str(caught.value)
+    assert key.split(".")[0] in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ({"model.name": "m"}, "give --base-url"),
+        ({"model.base_urls": ("http://h/v1",)}, "give --model"),
+        ({**SERVER, "model.base_urls": ("localhost:8000",)}, "is not an http"),
+        ({**SERVER, "model.base_urls": ("ftp://h/v1",)}, "is not an http"),
+        ({**SERVER, "model.base_urls": ("http://me:sk-1@h/v1",)}, "no name or password"),
+        ({**SERVER, "model.base_urls": ("http://sk-1@h/v1",)}, "no name or password"),
+    ],
+)
+def test_a_model_and_its_server_must_go_together(model: dict[str, object], said: str) -> None:
+    with pytest.raises(SettingsError, match=said) as caught:
+        load_settings(overrides=model)
+    assert "sk-1" not in str(caught.value)
+
+
+def test_several_faults_are_told_at_once() -> None:
+    with pytest.raises(SettingsError, match=r"seed: .*; .*tree.temperature: "):
+        load_settings(overrides={"seed": -1, "tree.temperature": 9})
+
+
+def test_a_snapshot_gives_the_same_settings_back(tmp_path: Path) -> None:
+    changed = {
+        **SERVER,
+        "seed": 7,
+        "limit": 3,
+        "tree.min_units": 30,
+        "answers.principles": str(tmp_path / "principles.md"),
+        "model.price_per_million_prompt_tokens": 0.5,
+    }
+    for overrides in ({}, changed):
+        settings = load_settings(overrides=overrides)
+        snapshot = tmp_path / "config.toml"
+        snapshot.write_text(settings.to_toml(), encoding="utf-8")
+        assert load_settings(snapshot) == settings
+
+
+def test_paths_in_a_file_are_relative_to_it_and_others_to_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "project").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    file = tmp_path / "project" / "augcon.toml"
+    file.write_text('prompts = "mine"\n[answers]\nexamples = "e.jsonl"\n')
+    monkeypatch.chdir(tmp_path)
+    settings = load_settings(Path("project/augcon.toml"), {"answers.principles": "p.md"})
+    assert settings.prompts == tmp_path / "project" / "mine"
+    assert settings.answers.examples == tmp_path / "project" / "e.jsonl"
+    assert settings.answers.principles == tmp_path / "p.md"
+    (tmp_path / "elsewhere" / "config.toml").write_text(settings.to_toml())
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert load_settings(Path("config.toml")) == settings
+
+
+def test_no_setting_holds_a_key_and_no_snapshot_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    settings = load_settings(overrides=SERVER)
+    assert "sk-secret" not in settings.to_toml()
+    assert [key for key in known_keys() if "key" in key] == ["model.api_key_env"]
+
+
+def test_where_and_how_fast_a_run_goes_is_not_part_of_what_it_is() -> None:
+    one = load_settings(overrides=SERVER)
+    moved = {
+        "model.name": "m",
+        "model.base_urls": ("https://elsewhere/v1", "https://there/v1"),
+        "model.api_key_env": "OTHER_KEY",
+        "model.concurrency": 99,
+        "model.timeout": 1.0,
+        "model.price_per_million_prompt_tokens": 1.0,
+        "limit": 2,
+        "prompts": "/somewhere",
+    }
+    assert load_settings(overrides=moved).identity() == one.identity()
+    assert set(known_keys()) >= OPERATIONAL
+
+
+def test_everything_else_is_part_of_what_a_run_is() -> None:
+    base = load_settings(overrides=SERVER)
+    identity = base.identity()
+    assert set(identity) | OPERATIONAL == set(known_keys())
+    other = {"seed": 1, "tree.temperature": 0.5, "answers.shots": 2, "model.name": "n"}
+    for key, value in other.items():
+        assert load_settings(overrides={**SERVER, key: value}).identity() != identity
+
+
+def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "augcon.toml"
+    path.write_bytes(b"\xef\xbb\xbfseed = 3\r\n")
+    assert load_settings(path).seed == 3
+
+
+@pytest.mark.parametrize("content", [b"seed = ", b"\xff\xfe\x00", b"[a]\n[a]\n"])
+def test_a_file_that_is_no_settings_file_is_told_in_one_line(
+    tmp_path: Path, content: bytes
+) -> None:
+    path = tmp_path / "augcon.toml"
+    path.write_bytes(content)
+    with pytest.raises(SettingsError) as caught:
+        load_settings(path)
+    assert str(caught.value).startswith(f"{path}: not a settings file")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_not_there_is_told_with_what_writes_one(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="`augcon init` writes one"):
+        load_settings(tmp_path / "nowhere.toml")
+
+
+def test_the_defaults_are_possible() -> None:
+    assert load_settings() == Settings()
