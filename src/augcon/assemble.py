@@ -29,6 +29,7 @@ __all__ = [
 
 READ_BY_EMBEDDED = frozenset({"en"})
 PAPER_TEMPERATURE = 0.85  # of questions, as in the released code
+SMALL_TEMPERATURE = 0.5  # of the embedded model's, which drift at a higher one
 
 
 def library_of(settings: Settings) -> Library:
@@ -60,8 +61,13 @@ def _divider(settings: Settings, models: Models, library: Library) -> Divider:
         from augcon.tree.boundary import BoundaryDivider
 
         prompt = library.prompt("small_question", "en")
-        own = {} if temperature is None else {"temperature": temperature}
-        return BoundaryDivider(models.generator, models.encoder, sentence_spans, prompt, **own)
+        return BoundaryDivider(
+            models.generator,
+            models.encoder,
+            sentence_spans,
+            prompt,
+            temperature=SMALL_TEMPERATURE if temperature is None else temperature,
+        )
     sampling = Sampling(
         PAPER_TEMPERATURE if temperature is None else temperature,
         max_tokens=settings.model.max_tokens,

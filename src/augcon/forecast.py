@@ -155,13 +155,13 @@ def _cost(total: _Sum, settings: Settings) -> float | None:
 def _minutes(total: _Sum, pairs: int, settings: Settings) -> float:
     if is_embedded(settings):
         return pairs / EMBEDDED_PAIRS_PER_MINUTE
-    return total.completion / TOKENS_PER_SECOND / settings.model.concurrency / 60
+    return total.completion / TOKENS_PER_SECOND / settings.model.calls_at_once / 60
 
 
 def _assumptions(settings: Settings) -> str:
     if is_embedded(settings):
         return f"{EMBEDDED_PAIRS_PER_MINUTE:.0f} pairs a minute on two cores"
     return (
-        f"{settings.model.concurrency} calls at once, each at {TOKENS_PER_SECOND:.0f} tokens a "
+        f"{settings.model.calls_at_once} calls at once, each at {TOKENS_PER_SECOND:.0f} tokens a "
         f"second; {TOKENS_PER_WORD} tokens a word, {TOKENS_PER_UNIT['zh']} a Chinese character"
     )

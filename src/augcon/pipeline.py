@@ -109,7 +109,7 @@ async def _augment_all(settings: Settings, stages: Stages, run: Run, watch: Watc
     watch.contexts = sum(1 for _ in run.ledger.roots())
     watch.contexts_done = watch.contexts - len(pending)
     watch.augmenting_since = time.monotonic()
-    await each(pending, work, give_up, settings.model.concurrency)
+    await each(pending, work, give_up, settings.model.calls_at_once)
 
 
 def open_books(corpus: Corpus, settings: Settings, run: Run) -> None:

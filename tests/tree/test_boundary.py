@@ -17,10 +17,10 @@ from augcon.tree.boundary import (
     BoundaryDivider,
     balance_of_halves,
     coherence_of_halves,
+    question_grammar,
     standardised,
 )
 from augcon.tree.candidates import objection, openings
-from augcon.tree.vocabulary import free_grammar, vocabulary_grammar
 
 BEES = (
     "The bees of Harlow keep warm in winter. The bees eat honey. "
@@ -93,9 +93,18 @@ async def test_a_left_part_finds_its_boundaries_in_the_journal() -> None:
 
 async def test_the_likeliest_question_that_passes_is_taken() -> None:
     good, better = "How do the bees of Harlow live?", "Why were the trains to Tessen late?"
-    drawn = Reply((choice("What do you think of bees?", -0.1), choice(good, -0.9)))
-    rig = Rig(drawn, Reply((choice(better, -0.5),)))
+    foul = "What do you think of bees?"
+    rig = Rig(Reply((choice(foul, -0.1), choice(good, -0.9), choice(better, -0.5))))
     assert (await rig.divider.divide(node_of(BEES), 0)).question == better
+    assert sum(request.endpoint == "chat" for request in rig.generator.requests) == 1
+
+
+async def test_where_no_candidate_passes_other_openings_are_drawn() -> None:
+    good = "Why were the trains to Tessen late?"
+    rig = Rig(Reply((choice("What do you think of bees?", -0.1),)), Reply((choice(good, -0.9),)))
+    assert (await rig.divider.divide(node_of(BEES), 0)).question == good
+    grammars = [r.grammar for r in rig.generator.requests if r.endpoint == "chat"]
+    assert len(set(grammars)) == 2
 
 
 async def test_an_unlikely_question_does_not_stand() -> None:
@@ -103,13 +112,13 @@ async def test_an_unlikely_question_does_not_stand() -> None:
     assert (await rig.divider.divide(node_of(BEES), 0)).question == ""
 
 
-async def test_no_passing_candidate_is_said_so_after_two_rounds() -> None:
+async def test_no_passing_candidate_is_said_so_after_two_draws() -> None:
     rig = Rig()
     division = await rig.divider.divide(node_of(BEES), 0)
     assert division.question == ""
     assert division.why_no_question == "no_candidate_passed_filter"
     drawn = [request for request in rig.generator.requests if request.endpoint == "chat"]
-    assert len(drawn) == 4  # general and specific openings, twice
+    assert len(drawn) == 2  # general and specific openings
 
 
 async def test_another_pass_draws_with_other_seeds_and_scores_no_boundary_again() -> None:
@@ -193,13 +202,10 @@ def test_openings_ask_only_for_what_the_context_shows() -> None:
     assert any(opening.startswith("Why") for opening in openings(BEES).specific)
 
 
-def test_the_vocabulary_grammar_holds_the_words_of_the_context_and_no_you() -> None:
-    grammar = vocabulary_grammar('He said "stop\\now" in Tessen; wagons were 1,200.', ("What",))
-    assert '"Tessen"' in grammar
-    assert '"wagon"' in grammar
-    assert '"1,200"' in grammar
-    assert '"you"' not in grammar
-    assert free_grammar(("What",)).startswith('root ::= opening " "')
+def test_the_grammar_lets_a_question_begin_only_as_asked() -> None:
+    grammar = question_grammar(("What", "How is"))
+    assert grammar.startswith('root ::= opening " "')
+    assert grammar.endswith('opening ::= "What" | "How is"')
 
 
 def test_coherence_is_highest_where_alike_sentences_stay_together() -> None:

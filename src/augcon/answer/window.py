@@ -9,11 +9,13 @@ and right in about two cases of three; what it is not is phrased to fit the ques
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
 
+from augcon.corpus import count_units
 from augcon.llm.base import Reply, Request
 from augcon.llm.call import Caller, Unusable
 from augcon.records import Question
@@ -30,6 +32,9 @@ class SpanLike(Protocol):
     @property
     def end(self) -> int: ...
 
+
+FEWEST_UNITS = 6
+WHOLE = re.compile(r"[.!?…][\"'”’)\]*_]*$")
 
 SentenceSplitter = Callable[[str, str], Sequence[SpanLike]]  # (text, language) → spans in order
 
@@ -56,16 +61,28 @@ class WindowResponder:
         return windows[int(np.argmax(cosines))]
 
     def _windows(self, text: str, language: str) -> list[str]:
-        """Every run of one to `longest` sentences, short ones first; the whole text if unparted."""
+        """Every run of one to `longest` sentences that says something, short ones first.
+
+        A heading, or a label such as "Item 1: the bell.", is closer to many a question than the
+        sentence that answers it, and answers none: it is a window only where there is no other.
+        """
         spans = self._sentences(text, language)
-        return [
-            text[spans[first].start : spans[first + length - 1].end]
+        runs = [
+            spans[first : first + length]
             for length in range(1, self._longest + 1)
             for first in range(len(spans) - length + 1)
-        ] or [text.strip()]
+        ]
+        telling = [run for run in runs if all(_is_whole(text[s.start : s.end]) for s in run)]
+        windows = [text[run[0].start : run[-1].end] for run in telling or runs]
+        long_enough = [window for window in windows if count_units(window) >= FEWEST_UNITS]
+        return long_enough or windows or [text.strip()]
 
     async def _vector(self, text: str) -> tuple[float, ...]:
         return await self._encoder.ask(Request("embedding", text=text), _embedding)
+
+
+def _is_whole(sentence: str) -> bool:
+    return WHOLE.search(sentence) is not None
 
 
 def _embedding(reply: Reply) -> tuple[float, ...]:

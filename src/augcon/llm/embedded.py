@@ -36,6 +36,7 @@ __all__ = ["Check", "EmbeddedServers", "Endpoint", "check_embedded"]
 
 SLOTS = 8
 SLOT_TOKENS = 2048
+ENCODER_SLOTS = 8  # must divide the batch of 512, or the engine aborts
 ENCODER_TOKENS = 512  # what all-MiniLM-L6-v2 has positions for
 START_SECONDS = 60.0
 EXTRAS = ("gguf", "safetensors", "xllamacpp")
@@ -102,7 +103,15 @@ class EmbeddedServers:
         keys = [secrets.token_urlsafe(24) for _ in paths]
         told = [
             _Server(paths[0], GENERATOR.model_name, keys[0], slots, SLOT_TOKENS, threads, "LAST"),
-            _Server(paths[1], ENCODER.model_name, keys[1], slots, ENCODER_TOKENS, threads, "MEAN"),
+            _Server(
+                paths[1],
+                ENCODER.model_name,
+                keys[1],
+                ENCODER_SLOTS,
+                ENCODER_TOKENS,
+                threads,
+                "MEAN",
+            ),
         ]
         process = _spawn(told)
         try:
@@ -263,8 +272,10 @@ def _stop(process: subprocess.Popen[str]) -> None:
 def _serve() -> None:
     """The child: start the servers told by the first line of input, then wait for its end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # whatever the engine prints is not the answer
     servers = [_launch(_Server(**told)) for told in json.loads(sys.stdin.readline())]
-    print(json.dumps([server.listening_address for server in servers]), flush=True)
+    print(json.dumps([server.listening_address for server in servers]), file=answers, flush=True)
     sys.stdin.read()  # returns when the parent closes the pipe, or is gone
     os._exit(0)  # stopping the servers in order would wait for their requests in flight
 

@@ -80,7 +80,7 @@ async def open_models(
     """Start or reach the models that the settings name, and let go of them at the end."""
 
     def caller(model: Model) -> Caller:
-        return Caller(model, journal, seed, settings.concurrency, settings.tries, meter=meter)
+        return Caller(model, journal, seed, settings.calls_at_once, settings.tries, meter=meter)
 
     async with AsyncExitStack() as stack:
         if settings.name == EMBEDDED:
@@ -111,7 +111,7 @@ async def _embedded(
 ) -> Models:
     from augcon.llm.embedded import EmbeddedServers, Endpoint
 
-    servers = await EmbeddedServers.start(slots=settings.concurrency, progress=progress)
+    servers = await EmbeddedServers.start(progress=progress)
     stack.push_async_callback(servers.close)
 
     def reach(server: Endpoint) -> Caller:

@@ -14,19 +14,18 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from augcon.llm.base import Choice, Reply, Request, Sampling
-from augcon.llm.call import Caller, Unusable
+from augcon.llm.call import Caller, Unusable, seed_of
 from augcon.prompts import Prompt
 from augcon.records import Context
 from augcon.tree.candidates import objection, openings
 from augcon.tree.split import Division, Weakening
-from augcon.tree.vocabulary import free_grammar, vocabulary_grammar
 
 __all__ = ["BoundaryDivider", "SentenceSplitter", "SpanLike"]
 
@@ -36,6 +35,7 @@ NO_QUESTION = "no_candidate_passed_filter"
 QUESTION_TOKENS = 40
 BALANCE_WEIGHT = 0.5
 NEWLINE = 'root ::= "\\n"'
+DRAWS = 2
 WEAK_CANDIDATES = 3  # of which the first that is finished is taken
 MIN_LOGPROB = -1.2  # of 36 questions that were read, all the less likely ones were nonsense
 OPENING_TOKENS = 2  # forced by the grammar, so their probability says nothing about a question
@@ -67,10 +67,7 @@ class BoundaryDivider:
 
     generator    the small model: chat, completion with grammar and log-probabilities
     encoder      the sentence encoder
-    candidates   questions drawn for a node, at `temperature`
-    specific_candidates
-                 and of those that begin with "why", "when" and other openings that ask for what
-                 the node's text shows
+    candidates   questions drawn for a node at once, at `temperature`
     """
 
     languages: frozenset[str] | None = frozenset({"en"})
@@ -82,8 +79,7 @@ class BoundaryDivider:
         sentences: SentenceSplitter,
         prompt: Prompt,
         *,
-        candidates: int = 4,
-        specific_candidates: int = 4,
+        candidates: int = 3,
         temperature: float = 0.5,
     ) -> None:
         self._generator = generator
@@ -91,7 +87,6 @@ class BoundaryDivider:
         self._sentences = sentences
         self._prompt = prompt
         self._candidates = candidates
-        self._specific_candidates = specific_candidates
         self._temperature = temperature
         self._shown = tuple(
             example[field.key] for example in prompt.examples for field in prompt.outputs
@@ -111,7 +106,7 @@ class BoundaryDivider:
             self._prompt.weakened(weakening, seed).messages({"context": node.text}, "bare"),
             sampling=Sampling(self._temperature, max_tokens=QUESTION_TOKENS),
             seed=seed,
-            grammar=free_grammar(openings(node.text).general),
+            grammar=question_grammar(openings(node.text).general),
             choices=WEAK_CANDIDATES,
             top_logprobs=1,
         )
@@ -157,14 +152,18 @@ class BoundaryDivider:
         return await self._encoder.ask(Request("embedding", text=text), _embedding)
 
     async def _question(self, node: Context, pass_number: int) -> str:
-        """The likeliest candidate that passes the filter; "" where two rounds bring none."""
-        kinds = openings(node.text)
-        for attempt in range(2):
-            # One after the other: the second finds the text read and waiting in the server.
-            drawn = await self._draw(node, pass_number, attempt, kinds.general, self._candidates)
-            if kinds.specific:
-                number = self._specific_candidates
-                drawn += await self._draw(node, pass_number, attempt, kinds.specific, number)
+        """The likeliest candidate that passes the filter; "" where two draws bring none.
+
+        General openings and those that ask for what the text shows take turns, by the node's id
+        and the pass, so that neither kind is drawn where the other has done: a draw is most of
+        what a node costs.
+        """
+        kinds = [kind for kind in astuple(openings(node.text)) if kind]
+        if seed_of(node.id, pass_number) % 2:
+            kinds.reverse()
+        for attempt in range(DRAWS):
+            openings_now = kinds[attempt % len(kinds)]
+            drawn = await self._draw(node, pass_number, attempt, openings_now)
             passed = [c for c in drawn if self._passes(c, node.text)]
             if passed:
                 return max(passed, key=lambda c: (c.logprob, c.text)).text
@@ -175,21 +174,25 @@ class BoundaryDivider:
         return likely and not objection(candidate.text, text, self._shown)
 
     async def _draw(
-        self, node: Context, pass_number: int, attempt: int, kinds: tuple[str, ...], number: int
+        self, node: Context, pass_number: int, attempt: int, kinds: tuple[str, ...]
     ) -> list[Candidate]:
-        """So many questions with these openings; at the second attempt in the node's own words."""
-        again = attempt > 0
-        grammar = vocabulary_grammar(node.text, kinds) if again else free_grammar(kinds)
+        """Some questions that begin as one of these openings does."""
         request = Request(
             "chat",
             self._prompt.messages({"context": node.text}, "bare"),
             sampling=Sampling(self._temperature, max_tokens=QUESTION_TOKENS),
-            seed=self._generator.seed_for(node.id, pass_number, "question", attempt, *kinds),
-            grammar=grammar,
-            choices=number,
+            seed=self._generator.seed_for(node.id, pass_number, "question", attempt),
+            grammar=question_grammar(kinds),
+            choices=self._candidates,
             top_logprobs=1,
         )
         return await self._generator.ask(request, _candidates)
+
+
+def question_grammar(openings: tuple[str, ...]) -> str:
+    """GBNF for one question, on one line, that begins as one of the openings does."""
+    choices = " | ".join(f'"{opening}"' for opening in openings)
+    return f'root ::= opening " " [^\\n?]+ "?"\nopening ::= {choices}'
 
 
 def coherence_of_halves(vectors: Floats) -> Floats:
