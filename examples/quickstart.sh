@@ -12,7 +12,7 @@ test -x .venv/bin/python || python3 -m venv .venv
 
 # Stop this with Ctrl-C if you like: the same command goes on where it stopped.
 # The first run fetches the embedded model (180 MB) into your cache.
-.venv/bin/augcon run examples/corpus -o runs/quickstart
+.venv/bin/augcon run examples/corpus -o runs/quickstart --config examples/augcon.toml
 
 # The books: nothing may be lost between the documents and the dataset.
 .venv/bin/augcon status runs/quickstart > /dev/null

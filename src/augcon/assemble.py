@@ -57,12 +57,13 @@ def assemble_tree(settings: Settings, models: Models, library: Library) -> Tree:
 
 def _divider(settings: Settings, models: Models, library: Library) -> Divider:
     temperature = settings.tree.temperature
-    if is_embedded(settings) and models.encoder is not None:
+    if is_embedded(settings) and models.embedder is not None and models.encoder is not None:
         from augcon.tree.boundary import BoundaryDivider
 
         prompt = library.prompt("small_question", "en")
         return BoundaryDivider(
             models.generator,
+            models.embedder,
             models.encoder,
             sentence_spans,
             prompt,

@@ -52,17 +52,12 @@ class ModelSettings(_Strict):
     max_tokens: Count = Field(2048, description="longest reply, in tokens")
     tries: Count = Field(4, description="how often one item is asked when replies are unusable")
     concurrency: Count | None = Field(
-        None, description="calls in flight at once; by default 8, and 2 at the embedded model"
+        None,
+        description="calls in flight at once; 8 if not set, and one a core at the embedded model",
     )
     timeout: float = Field(300.0, gt=0, description="seconds to wait for one reply")
     price_per_million_prompt_tokens: float | None = Field(None, ge=0, description="for the cost")
     price_per_million_completion_tokens: float | None = Field(None, ge=0, description="the same")
-
-    @property
-    def calls_at_once(self) -> int:
-        """Calls in flight. The embedded model draws several candidates in one call, and two calls
-        fill it; more of them only drive each other's texts out of its cache."""
-        return self.concurrency or (2 if self.name == EMBEDDED else 8)
 
     @property
     def prices(self) -> tuple[float, float] | None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from augcon.assemble import is_embedded, library_of, readable_languages
 from augcon.config import Settings
 from augcon.corpus import Corpus, count_units, cut_contexts
+from augcon.llm.models import CALLS_AT_ONCE
 from augcon.prompts import Library
 from augcon.records import Context
 from augcon.scorer import draw_pilot
@@ -155,13 +156,17 @@ def _cost(total: _Sum, settings: Settings) -> float | None:
 def _minutes(total: _Sum, pairs: int, settings: Settings) -> float:
     if is_embedded(settings):
         return pairs / EMBEDDED_PAIRS_PER_MINUTE
-    return total.completion / TOKENS_PER_SECOND / settings.model.calls_at_once / 60
+    return total.completion / TOKENS_PER_SECOND / _calls_at_once(settings) / 60
+
+
+def _calls_at_once(settings: Settings) -> int:
+    return settings.model.concurrency or CALLS_AT_ONCE
 
 
 def _assumptions(settings: Settings) -> str:
     if is_embedded(settings):
         return f"{EMBEDDED_PAIRS_PER_MINUTE:.0f} pairs a minute on two cores"
     return (
-        f"{settings.model.calls_at_once} calls at once, each at {TOKENS_PER_SECOND:.0f} tokens a "
+        f"{_calls_at_once(settings)} calls at once, each at {TOKENS_PER_SECOND:.0f} tokens a "
         f"second; {TOKENS_PER_WORD} tokens a word, {TOKENS_PER_UNIT['zh']} a Chinese character"
     )

@@ -75,7 +75,7 @@ async def _with_models(settings: Settings, run: Run, watch: Watch) -> None:
         watch.model_ready = time.monotonic()
         stages = await _prepared(settings, models, run, watch)
         watch.step = "questions and answers"
-        await _augment_all(settings, stages, run, watch)
+        await _augment_all(stages, run, watch, models.contexts_at_once)
 
 
 async def _prepared(settings: Settings, models: Models, run: Run, watch: Watch) -> Stages:
@@ -90,7 +90,7 @@ async def _prepared(settings: Settings, models: Models, run: Run, watch: Watch) 
     return Stages(tree, scorer, responder, settings.selection, settings.tree.max_passes)
 
 
-async def _augment_all(settings: Settings, stages: Stages, run: Run, watch: Watch) -> None:
+async def _augment_all(stages: Stages, run: Run, watch: Watch, width: int) -> None:
     async def work(item: tuple[Context, int]) -> None:
         await finish(await augment(*item, stages))
 
@@ -108,8 +108,10 @@ async def _augment_all(settings: Settings, stages: Stages, run: Run, watch: Watc
     pending = list(run.ledger.pending())
     watch.contexts = sum(1 for _ in run.ledger.roots())
     watch.contexts_done = watch.contexts - len(pending)
+    so_far = run.books().stages
+    watch.questions, watch.pairs = so_far["questions"].kept, so_far["answers"].kept
     watch.augmenting_since = time.monotonic()
-    await each(pending, work, give_up, settings.model.calls_at_once)
+    await each(pending, work, give_up, width)
 
 
 def open_books(corpus: Corpus, settings: Settings, run: Run) -> None:

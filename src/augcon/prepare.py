@@ -21,7 +21,7 @@ from augcon.errors import ItemError
 from augcon.llm.models import Models
 from augcon.prompts import Library
 from augcon.prompts.library import prompt_language
-from augcon.records import Context, Triplet
+from augcon.records import Context, Node, Triplet
 from augcon.scorer import (
     FEWEST_PAIRS,
     Contrast,
@@ -60,7 +60,9 @@ async def prepare_scorer(
     chosen = settings.scorer
     pilot = draw_pilot(roots, chosen.pairs, chosen.pilot_share, settings.tree.min_units)
     ids = [root.id for root in pilot]
-    output = await remember("scorer", lambda: _fitted(settings, tree, pilot, embed), *ids)
+    output = await remember(
+        "scorer", lambda: _fitted(settings, tree, pilot, embed, models.contexts_at_once), *ids
+    )
     head = json.loads(output)["head"]
     return (LinearScorer(embed, tuple(head)) if head else HeuristicScorer()), " ".join(ids)
 
@@ -69,15 +71,16 @@ async def _stated(why: str) -> str:
     return json.dumps({"ranker": "heuristic", "why": why, "head": []})
 
 
-async def _fitted(settings: Settings, tree: Tree, pilot: Sequence[Context], embed: Embed) -> str:
+async def _fitted(
+    settings: Settings, tree: Tree, pilot: Sequence[Context], embed: Embed, width: int
+) -> str:
     """Grow the pilot's trees, ask for weak questions beside theirs, and fit on the contrast.
 
     The pilot's replies are in the journal, so that its contexts cost nothing when their turn
     comes.
     """
-    async with asyncio.TaskGroup() as group:
-        grown = [group.create_task(tree.grow(root, 0)) for root in pilot]
-    questions = [node.question for task in grown for node in task.result() if node.question]
+    grown = await _grown(tree, pilot, width)
+    questions = [node.question for nodes in grown for node in nodes if node.question]
     contrasts = await contrast(questions, tree.divider.weak_question, settings.scorer.pairs)
     differences = await _differences(contrasts, embed)
     books = _books(contrasts)
@@ -102,6 +105,19 @@ async def _fitted(settings: Settings, tree: Tree, pilot: Sequence[Context], embe
             "head": found.head,
         }
     )
+
+
+async def _grown(tree: Tree, pilot: Sequence[Context], width: int) -> list[tuple[Node, ...]]:
+    """The first pass over every root of the pilot, so many roots at once."""
+    places = asyncio.Semaphore(width)
+
+    async def grow(root: Context) -> tuple[Node, ...]:
+        async with places:
+            return await tree.grow(root, 0)
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(grow(root)) for root in pilot]
+    return [task.result() for task in tasks]
 
 
 def _books(contrasts: Contrasts) -> dict[str, object]:

@@ -39,12 +39,15 @@ def _roots(run: Run) -> Iterator[str]:
 
 
 def _item(run: Run, item: str) -> Iterator[str]:
-    if pairs := list(run.ledger.pairs(item)):
-        return _pair(run, pairs[0])
-    root = next((r for r, _ in run.ledger.root_pairs() if r.id.startswith(item)), None)
-    if root is None:
-        raise OutputError(f"{run.folder}: no pair and no root context {item!r}; see `augcon show`")
-    return _tree(run, root)
+    pairs = list(run.ledger.pairs(item))
+    roots = [root for root, _ in run.ledger.root_pairs() if root.id.startswith(item)]
+    found = len(pairs) + len(roots)
+    if found != 1:
+        number = "no" if found == 0 else str(found)
+        raise OutputError(
+            f"{run.folder}: {number} pairs or root contexts begin with {item!r}; see `augcon show`"
+        )
+    return _pair(run, pairs[0]) if pairs else _tree(run, roots[0])
 
 
 def _pair(run: Run, pair: Pair) -> Iterator[str]:

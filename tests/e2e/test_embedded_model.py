@@ -37,7 +37,8 @@ def model_at(endpoint: Endpoint) -> OpenAIModel:
 class Rig:
     def __init__(self, servers: EmbeddedServers) -> None:
         self.servers = servers
-        self.generator = model_at(servers.generator)
+        self.generator = model_at(servers.generators[0])
+        self.reader = model_at(servers.reader)
         self.encoder = model_at(servers.encoder)
 
     async def vector(self, model: OpenAIModel, text: str) -> np.ndarray:
@@ -47,14 +48,15 @@ class Rig:
 
 @pytest.fixture
 async def rig() -> AsyncIterator[Rig]:
-    async with await EmbeddedServers.start(slots=8) as servers:
+    async with await EmbeddedServers.start(generators=1) as servers:
         rig = Rig(servers)
         yield rig
         await rig.generator.close()
+        await rig.reader.close()
         await rig.encoder.close()
 
 
-async def test_chat_completion_and_both_embeddings_come_from_the_two_servers(rig: Rig) -> None:
+async def test_chat_completion_and_both_embeddings_come_from_three_servers(rig: Rig) -> None:
     chat = Request(
         "chat",
         (Message("user", "Write one question about the sea."),),
@@ -68,7 +70,7 @@ async def test_chat_completion_and_both_embeddings_come_from_the_two_servers(rig
     assert len(reply.choices) == 3
     assert all(choice.text.startswith("What") for choice in reply.choices)
     assert all(choice.tokens for choice in reply.choices)
-    hidden = await rig.vector(rig.generator, "The cat sat on the mat.")
+    hidden = await rig.vector(rig.reader, "The cat sat on the mat.")
     assert hidden.shape == (576,)
     cat, kitten, tax = [
         await rig.vector(rig.encoder, text)
@@ -77,14 +79,15 @@ async def test_chat_completion_and_both_embeddings_come_from_the_two_servers(rig
     assert cat.shape == (384,)
     assert cat @ kitten > cat @ tax + 0.2
     names = await rig.generator.list_models()
-    assert names == [rig.servers.generator.name]
+    assert names == [rig.servers.generators[0].name]
 
 
 async def test_a_text_gets_its_parts_its_question_and_its_answer(rig: Rig) -> None:
     generator = Caller(rig.generator, MemoryJournal())
     encoder = Caller(rig.encoder, MemoryJournal())
     prompt = Library().prompt("small_question", "en")
-    divider = BoundaryDivider(generator, encoder, sentence_spans, prompt)
+    reader = Caller(rig.reader, MemoryJournal())
+    divider = BoundaryDivider(generator, reader, encoder, sentence_spans, prompt)
     document = Document.of("d.txt", TEXT, "en")
     node = Context.root(document, 0, len(TEXT), len(TEXT.split()), "en")
     division = await divider.divide(node, 0)
@@ -99,7 +102,7 @@ async def test_a_text_gets_its_parts_its_question_and_its_answer(rig: Rig) -> No
 
 
 async def test_without_its_key_a_server_answers_nobody(rig: Rig) -> None:
-    stranger = OpenAIModel(rig.servers.generator.base_url, "any", "another-key")
+    stranger = OpenAIModel(rig.servers.generators[0].base_url, "any", "another-key")
     with pytest.raises(ModelError):
         await stranger.ask(Request("completion", text="Hello"))
     await stranger.close()

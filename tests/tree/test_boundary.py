@@ -56,6 +56,7 @@ class Rig:
         self.encoder = FakeModel(self.encode)
         self.divider = BoundaryDivider(
             Caller(self.generator, MemoryJournal()),
+            Caller(self.generator, MemoryJournal()),
             Caller(self.encoder, MemoryJournal()),
             split,
             Library().prompt("small_question", "en"),

@@ -10,33 +10,18 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
-from typing import Protocol
 
 import numpy as np
 
-from augcon.corpus import count_units
+from augcon.corpus import SentenceSplitter, count_units
 from augcon.llm.base import Reply, Request
 from augcon.llm.call import Caller, Unusable
 from augcon.records import Question
 
-__all__ = ["SentenceSplitter", "SpanLike", "WindowResponder"]
-
-
-class SpanLike(Protocol):
-    """A half-open range of characters."""
-
-    @property
-    def start(self) -> int: ...
-
-    @property
-    def end(self) -> int: ...
-
+__all__ = ["WindowResponder"]
 
 FEWEST_UNITS = 6
 WHOLE = re.compile(r"[.!?…][\"'”’)\]*_]*$")
-
-SentenceSplitter = Callable[[str, str], Sequence[SpanLike]]  # (text, language) → spans in order
 
 
 class WindowResponder:

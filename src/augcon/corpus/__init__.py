@@ -8,11 +8,12 @@ from augcon.corpus.contexts import cut_contexts
 from augcon.corpus.language import detect_language
 from augcon.corpus.readers import Corpus, read_corpus
 from augcon.corpus.sentences import sentence_spans
-from augcon.corpus.spans import Span
+from augcon.corpus.spans import SentenceSplitter, Span
 from augcon.corpus.units import count_units
 
 __all__ = [
     "Corpus",
+    "SentenceSplitter",
     "Span",
     "count_units",
     "cut_contexts",

@@ -5,9 +5,10 @@ Offsets count code points, as Python's strings do. Spans are half-open.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Span", "trimmed"]
+__all__ = ["SentenceSplitter", "Span", "trimmed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,10 @@ class Span:
 
     start: int
     end: int
+
+
+# (text, language) → the spans of its sentences, in order; `augcon.corpus.sentence_spans` is one.
+SentenceSplitter = Callable[[str, str], Sequence[Span]]
 
 
 def trimmed(text: str, start: int, end: int) -> Span:

@@ -1,13 +1,18 @@
-"""The embedded model: two llama.cpp servers on this machine, spoken to like any other server.
+"""The embedded model: llama.cpp servers on this machine, spoken to like any other server.
 
-    prepared files ──▶ a child process with two servers ──▶ base URLs, keys and model names
+    prepared files ──▶ a child process with the servers ──▶ base URLs, keys and model names
 
-One server writes (SmolLM2-135M-Instruct: questions, log-probabilities, and the hidden state of a
-text's last token as its embedding), the other encodes sentences (all-MiniLM-L6-v2). They run in a
-child process, because the binding's server waits for its requests in flight before it stops, and
-holds the interpreter's lock while it does: in this process that deadlocks with the very client
-whose requests it waits for. A child can be killed in a moment, a fault in native code ends the
-child alone, and the child leaves by itself once this process is gone, however it went.
+Generators write (SmolLM2-135M-Instruct), one for each core, with one thread each: a model as small
+as this spends more time on waking threads than they save (two of one thread do 2.1 times the work
+of one of two). The reader is the same model and the same file: it gives the probability of a line
+break, and the hidden state of a text's last token as its embedding, and leaves the long few-shot
+prompt in the generators' caches alone. The encoder gives the meaning of sentences
+(all-MiniLM-L6-v2).
+
+They run in a child process, because the binding's server waits for its requests in flight before
+it stops, and holds the interpreter's lock while it does: in this process that deadlocks with the
+very client whose requests it waits for. A child can be killed in a moment, a fault in native code
+ends the child alone, and the child leaves by itself once this process is gone, however it went.
 """
 
 from __future__ import annotations
@@ -22,7 +27,7 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from augcon.errors import AssetError, MissingExtraError
@@ -34,7 +39,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Check", "EmbeddedServers", "Endpoint", "check_embedded"]
 
-SLOTS = 8
+GENERATOR_SLOTS = 4  # candidates that one generator draws at once
+READER_SLOTS = 4
 SLOT_TOKENS = 2048
 ENCODER_SLOTS = 8  # must divide the batch of 512, or the engine aborts
 ENCODER_TOKENS = 512  # what all-MiniLM-L6-v2 has positions for
@@ -66,56 +72,49 @@ class _Server:
 
     path: str
     name: str
-    api_key: str
     slots: int
-    slot_tokens: int
-    threads: int
-    pooling: str  # "LAST" token or "MEAN" of all, for embeddings
+    slot_tokens: int = SLOT_TOKENS
+    pooling: str = ""  # "LAST" token or "MEAN" of all; without one, no embeddings are served
+    api_key: str = ""
 
 
 class EmbeddedServers:
     """The running servers. Enter it, or `await EmbeddedServers.start()` and `close()` it.
 
-    slots  requests that the generator works on at once; each holds a text of 2,048 tokens and
-           takes about 45 MB
+    generators  one for each core; each takes about 200 MB
     """
 
     def __init__(self, process: subprocess.Popen[str], keys: list[str], urls: list[str]) -> None:
         self._process = process
-        self.generator = Endpoint(f"{urls[0]}/v1", GENERATOR.model_name, keys[0])
-        self.encoder = Endpoint(f"{urls[1]}/v1", ENCODER.model_name, keys[1])
+        reached = list(zip(urls, keys, strict=True))
+        self.generators = [Endpoint(url, GENERATOR.model_name, key) for url, key in reached[:-2]]
+        self.reader = Endpoint(reached[-2][0], GENERATOR.model_name, reached[-2][1])
+        self.encoder = Endpoint(reached[-1][0], ENCODER.model_name, reached[-1][1])
 
     @classmethod
     async def start(
-        cls, slots: int = SLOTS, threads: int | None = None, progress: Progress | None = None
+        cls, generators: int | None = None, progress: Progress | None = None
     ) -> EmbeddedServers:
-        """Fetch what is missing (once, about 180 MB), then start both servers (1.5 seconds).
+        """Fetch what is missing (once, about 180 MB), then start the servers (1.5 seconds).
 
         Raises MissingExtraError or AssetError.
         """
         _demand_extras()
-        cores = threads or usable_cores()
-        return await _in_background(lambda: cls._start(slots, cores, progress))
+        number = generators or usable_cores()
+        return await _in_background(lambda: cls._start(number, progress))
 
     @classmethod
-    def _start(cls, slots: int, threads: int, progress: Progress | None) -> EmbeddedServers:
+    def _start(cls, generators: int, progress: Progress | None) -> EmbeddedServers:
         paths = [str(fetch(asset, progress)) for asset in (GENERATOR, ENCODER)]
-        keys = [secrets.token_urlsafe(24) for _ in paths]
-        told = [
-            _Server(paths[0], GENERATOR.model_name, keys[0], slots, SLOT_TOKENS, threads, "LAST"),
-            _Server(
-                paths[1],
-                ENCODER.model_name,
-                keys[1],
-                ENCODER_SLOTS,
-                ENCODER_TOKENS,
-                threads,
-                "MEAN",
-            ),
-        ]
+        told = [_Server(paths[0], GENERATOR.model_name, GENERATOR_SLOTS)] * generators
+        told.append(_Server(paths[0], GENERATOR.model_name, READER_SLOTS, pooling="LAST"))
+        told.append(
+            _Server(paths[1], ENCODER.model_name, ENCODER_SLOTS, ENCODER_TOKENS, pooling="MEAN")
+        )
+        told = [replace(server, api_key=secrets.token_urlsafe(24)) for server in told]
         process = _spawn(told)
         try:
-            return cls(process, keys, _await_urls(process))
+            return cls(process, [server.api_key for server in told], _await_urls(process))
         except BaseException:
             _stop(process)
             raise
@@ -275,7 +274,8 @@ def _serve() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever the engine prints is not the answer
     servers = [_launch(_Server(**told)) for told in json.loads(sys.stdin.readline())]
-    print(json.dumps([server.listening_address for server in servers]), file=answers, flush=True)
+    urls = [f"{server.listening_address}/v1" for server in servers]
+    print(json.dumps(urls), file=answers, flush=True)
     sys.stdin.read()  # returns when the parent closes the pipe, or is gone
     os._exit(0)  # stopping the servers in order would wait for their requests in flight
 
@@ -298,13 +298,14 @@ def _launch(told: _Server) -> Any:
     params.cache_ram_mib = 0
     params.fit_params = False
     params.warmup = False
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = told.threads
-    # Measured with 8 slots on two shared cores: 98-127 tokens a second, and 77-83 with it.
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
+    # Measured, alternating: 0.48 seconds for a question of three candidates, 0.50 with it.
     params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
-    params.embedding = True
-    params.pooling_type = getattr(
-        xllamacpp.llama_pooling_type, f"LLAMA_POOLING_TYPE_{told.pooling}"
-    )
+    if told.pooling:
+        params.embedding = True
+        params.pooling_type = getattr(
+            xllamacpp.llama_pooling_type, f"LLAMA_POOLING_TYPE_{told.pooling}"
+        )
     return xllamacpp.Server(params)
 
 

@@ -30,6 +30,8 @@ Remember = Callable[[str, Callable[[], Awaitable[str]]], Awaitable[str]]
 Progress = Callable[[str, int, int], None]
 
 PROBE_RETRIES = 2
+CALLS_AT_ONCE = 8  # to a server, where the settings do not say
+
 PROBE_SCHEMA = json.dumps(
     {
         "type": "object",
@@ -64,6 +66,12 @@ class Models:
     schema: bool
 
     @property
+    def contexts_at_once(self) -> int:
+        """How many contexts to work on at once: as many as calls in flight. With more, the texts
+        of one drive those of another out of a small model's cache."""
+        return self.generator.limit
+
+    @property
     def name(self) -> str:
         return self.generator.model.name
 
@@ -79,21 +87,23 @@ async def open_models(
 ) -> AsyncIterator[Models]:
     """Start or reach the models that the settings name, and let go of them at the end."""
 
-    def caller(model: Model) -> Caller:
-        return Caller(model, journal, seed, settings.calls_at_once, settings.tries, meter=meter)
+    def caller(model: Model, limit: int) -> Caller:
+        return Caller(model, journal, seed, limit, settings.tries, meter=meter)
 
     async with AsyncExitStack() as stack:
         if settings.name == EMBEDDED:
             yield await _embedded(caller, settings, stack, progress)
         else:
-            generator = caller(await _connected(settings, settings.name, stack))
+            limit = settings.concurrency or CALLS_AT_ONCE
+            generator = caller(await _connected(settings, settings.name, stack), limit)
             found = await remember("abilities", lambda: _probed(generator, settings))
             abilities = Abilities(**json.loads(found))
             embedder = None
             if abilities.embeddings == settings.name:
                 embedder = generator
             elif abilities.embeddings:
-                embedder = caller(await _connected(settings, abilities.embeddings, stack))
+                model = await _connected(settings, abilities.embeddings, stack)
+                embedder = caller(model, limit)
             yield Models(generator, embedder, None, abilities.schema)
 
 
@@ -104,7 +114,7 @@ async def _connected(settings: ModelSettings, name: str, stack: AsyncExitStack) 
 
 
 async def _embedded(
-    caller: Callable[[Model], Caller],
+    caller: Callable[[Model, int], Caller],
     settings: ModelSettings,
     stack: AsyncExitStack,
     progress: Progress,
@@ -114,13 +124,15 @@ async def _embedded(
     servers = await EmbeddedServers.start(progress=progress)
     stack.push_async_callback(servers.close)
 
-    def reach(server: Endpoint) -> Caller:
+    def reach(server: Endpoint) -> Model:
         model = OpenAIModel(server.base_url, server.name, server.api_key, settings.timeout)
         stack.push_async_callback(model.close)
-        return caller(model)
+        return model
 
-    generator = reach(servers.generator)
-    return Models(generator, generator, reach(servers.encoder), schema=False)
+    at_once = settings.concurrency or len(servers.generators)
+    generator = caller(Pool([reach(server) for server in servers.generators]), at_once)
+    reader, encoder = reach(servers.reader), reach(servers.encoder)
+    return Models(generator, caller(reader, at_once), caller(encoder, at_once), schema=False)
 
 
 def connect(settings: ModelSettings, name: str) -> Model:

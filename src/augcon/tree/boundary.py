@@ -13,21 +13,21 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from augcon.corpus import SentenceSplitter, Span
 from augcon.llm.base import Choice, Reply, Request, Sampling
-from augcon.llm.call import Caller, Unusable, seed_of
+from augcon.llm.call import Caller, Unusable
 from augcon.prompts import Prompt
 from augcon.records import Context
 from augcon.tree.candidates import objection, openings
 from augcon.tree.split import Division, Weakening
 
-__all__ = ["BoundaryDivider", "SentenceSplitter", "SpanLike"]
+__all__ = ["BoundaryDivider"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -36,22 +36,8 @@ QUESTION_TOKENS = 40
 BALANCE_WEIGHT = 0.5
 NEWLINE = 'root ::= "\\n"'
 DRAWS = 2
-WEAK_CANDIDATES = 3  # of which the first that is finished is taken
-MIN_LOGPROB = -1.2  # of 36 questions that were read, all the less likely ones were nonsense
+MIN_LOGPROB = -1.2  # the few less likely ones that were read were nonsense
 OPENING_TOKENS = 2  # forced by the grammar, so their probability says nothing about a question
-
-
-class SpanLike(Protocol):
-    """A half-open range of characters."""
-
-    @property
-    def start(self) -> int: ...
-
-    @property
-    def end(self) -> int: ...
-
-
-SentenceSplitter = Callable[[str, str], Sequence[SpanLike]]  # (text, language) → spans in order
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +51,8 @@ class Candidate:
 class BoundaryDivider:
     """Divide at the best sentence boundary; ask by drawing, filtering and choosing.
 
-    generator    the small model: chat, completion with grammar and log-probabilities
+    generator    the small model, for questions: chat with grammar and log-probabilities
+    reader       the same model, for how likely a line break is: completion with the same
     encoder      the sentence encoder
     candidates   questions drawn for a node at once, at `temperature`
     """
@@ -75,6 +62,7 @@ class BoundaryDivider:
     def __init__(
         self,
         generator: Caller,
+        reader: Caller,
         encoder: Caller,
         sentences: SentenceSplitter,
         prompt: Prompt,
@@ -83,6 +71,7 @@ class BoundaryDivider:
         temperature: float = 0.5,
     ) -> None:
         self._generator = generator
+        self._reader = reader
         self._encoder = encoder
         self._sentences = sentences
         self._prompt = prompt
@@ -94,8 +83,7 @@ class BoundaryDivider:
 
     async def divide(self, node: Context, pass_number: int) -> Division:
         """The node's question of this pass, and its two parts, which are the same in every pass."""
-        parts = await self._parts(node)
-        question = await self._question(node, pass_number)
+        parts, question = await asyncio.gather(self._parts(node), self._question(node, pass_number))
         return Division(question, parts, "" if question else NO_QUESTION)
 
     async def weak_question(self, node: Context, weakening: Weakening) -> str:
@@ -107,7 +95,6 @@ class BoundaryDivider:
             sampling=Sampling(self._temperature, max_tokens=QUESTION_TOKENS),
             seed=seed,
             grammar=question_grammar(openings(node.text).general),
-            choices=WEAK_CANDIDATES,
             top_logprobs=1,
         )
         return await self._generator.ask(request, _first_finished)
@@ -120,7 +107,7 @@ class BoundaryDivider:
         cut = int(np.argmax(scores))
         return node.text[: spans[cut].end].strip(), node.text[spans[cut + 1].start :].strip()
 
-    async def _boundary_scores(self, text: str, spans: Sequence[SpanLike]) -> Floats:
+    async def _boundary_scores(self, text: str, spans: Sequence[Span]) -> Floats:
         """How good it is to cut after each sentence but the last: (n_sentences - 1,)."""
         # One after the other: each text continues the one before, which the server has just read.
         newlines = [await self._newline_logprob(text[: span.end]) for span in spans[:-1]]
@@ -146,7 +133,7 @@ class BoundaryDivider:
             grammar=NEWLINE,
             top_logprobs=1,
         )
-        return await self._generator.ask(request, _first_logprob)
+        return await self._reader.ask(request, _first_logprob)
 
     async def _vector(self, text: str) -> tuple[float, ...]:
         return await self._encoder.ask(Request("embedding", text=text), _embedding)
@@ -154,13 +141,10 @@ class BoundaryDivider:
     async def _question(self, node: Context, pass_number: int) -> str:
         """The likeliest candidate that passes the filter; "" where two draws bring none.
 
-        General openings and those that ask for what the text shows take turns, by the node's id
-        and the pass, so that neither kind is drawn where the other has done: a draw is most of
-        what a node costs.
+        A draw is most of what a node costs, so the openings that ask for what the text shows are
+        drawn only where the general ones have failed.
         """
         kinds = [kind for kind in astuple(openings(node.text)) if kind]
-        if seed_of(node.id, pass_number) % 2:
-            kinds.reverse()
         for attempt in range(DRAWS):
             openings_now = kinds[attempt % len(kinds)]
             drawn = await self._draw(node, pass_number, attempt, openings_now)

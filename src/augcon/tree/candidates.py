@@ -143,7 +143,7 @@ def openings(context: str) -> Openings:
     ]
     specific += [
         opening
-        for opening in ("How many", "How long", "How often")
+        for opening in ("How many", "How often")
         if not _unanswered_kind(opening.lower(), context)
     ]
     if _PERSONS.search(context):
