@@ -28,7 +28,7 @@ QUESTION_TOKENS = 30
 ANSWER_TOKENS = 90
 REPLY_OVERHEAD = 25
 TOKENS_PER_SECOND = 40.0  # of one call at a hosted or GPU server; stated with the result
-EMBEDDED_PAIRS_PER_MINUTE = 30.0  # on two cores
+EMBEDDED_PAIRS_PER_MINUTE = 17.0  # on two cores; `benchmarks/quickstart.py`
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ class Rig:
     def __init__(self, servers: EmbeddedServers) -> None:
         self.servers = servers
         self.generator = model_at(servers.generators[0])
-        self.reader = model_at(servers.reader)
+        self.reader = model_at(servers.readers[0])
         self.encoder = model_at(servers.encoder)
 
     async def vector(self, model: OpenAIModel, text: str) -> np.ndarray:
@@ -48,7 +48,7 @@ class Rig:
 
 @pytest.fixture
 async def rig() -> AsyncIterator[Rig]:
-    async with await EmbeddedServers.start(generators=1) as servers:
+    async with await EmbeddedServers.start(cores=1) as servers:
         rig = Rig(servers)
         yield rig
         await rig.generator.close()

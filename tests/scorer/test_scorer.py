@@ -49,11 +49,23 @@ async def test_every_question_is_set_against_a_weak_one_of_each_kind() -> None:
         return f"weak by {kind}"
 
     questions = [Question.of(root(n), f"good {n}", 0) for n in range(3)]
-    gathered = await contrast(questions, weak, 2)
-    assert [(c.better, c.worse, c.kind) for c in gathered.pairs] == [
-        (f"good {n}", f"weak by {kind}", kind) for n in range(2) for kind in Weakening
-    ]
-    assert gathered.entered == 6
+    gathered = await contrast(questions, weak, 3)
+    assert sorted((c.better, c.worse, c.kind) for c in gathered.pairs) == sorted(
+        (f"good {n}", f"weak by {kind}", kind) for n in range(3) for kind in Weakening
+    )
+    assert gathered.entered == 9
+
+
+async def test_the_contrasted_questions_are_drawn_from_all_contexts_whatever_their_order() -> None:
+    async def weak(context: Context, kind: Weakening) -> str:
+        return "weak"
+
+    questions = [Question.of(root(n), f"good {n} {k}", 0) for n in range(4) for k in range(20)]
+    drawn = await contrast(questions, weak, 20)
+    again = await contrast(questions[::-1], weak, 20)
+    assert drawn.pairs == again.pairs
+    assert len({c.context.id for c in drawn.pairs}) == 4
+    assert len({c.better for c in drawn.pairs}) == 20
 
 
 async def test_the_books_of_the_contrasts_add_up() -> None:

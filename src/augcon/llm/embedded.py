@@ -4,9 +4,9 @@
 
 Generators write (SmolLM2-135M-Instruct), one for each core, with one thread each: a model as small
 as this spends more time on waking threads than they save (two of one thread do 2.1 times the work
-of one of two). The reader is the same model and the same file: it gives the probability of a line
-break, and the hidden state of a text's last token as its embedding, and leaves the long few-shot
-prompt in the generators' caches alone. The encoder gives the meaning of sentences
+of one of two). Readers, as many, are the same model and the same file: they give the probability
+of a line break, and the hidden state of a text's last token as its embedding, and leave the long
+few-shot prompt in the generators' caches alone. The encoder gives the meaning of sentences
 (all-MiniLM-L6-v2).
 
 They run in a child process, because the binding's server waits for its requests in flight before
@@ -81,33 +81,34 @@ class _Server:
 class EmbeddedServers:
     """The running servers. Enter it, or `await EmbeddedServers.start()` and `close()` it.
 
-    generators  one for each core; each takes about 200 MB
+    cores  so many generators and as many readers; a pair of them takes about 500 MB
     """
 
     def __init__(self, process: subprocess.Popen[str], keys: list[str], urls: list[str]) -> None:
         self._process = process
-        reached = list(zip(urls, keys, strict=True))
-        self.generators = [Endpoint(url, GENERATOR.model_name, key) for url, key in reached[:-2]]
-        self.reader = Endpoint(reached[-2][0], GENERATOR.model_name, reached[-2][1])
-        self.encoder = Endpoint(reached[-1][0], ENCODER.model_name, reached[-1][1])
+        *pairs, encoder = zip(urls, keys, strict=True)
+        models = [Endpoint(url, GENERATOR.model_name, key) for url, key in pairs]
+        self.generators, self.readers = models[::2], models[1::2]
+        self.encoder = Endpoint(encoder[0], ENCODER.model_name, encoder[1])
 
     @classmethod
     async def start(
-        cls, generators: int | None = None, progress: Progress | None = None
+        cls, cores: int | None = None, progress: Progress | None = None
     ) -> EmbeddedServers:
         """Fetch what is missing (once, about 180 MB), then start the servers (1.5 seconds).
 
         Raises MissingExtraError or AssetError.
         """
         _demand_extras()
-        number = generators or usable_cores()
+        number = cores or usable_cores()
         return await _in_background(lambda: cls._start(number, progress))
 
     @classmethod
-    def _start(cls, generators: int, progress: Progress | None) -> EmbeddedServers:
+    def _start(cls, cores: int, progress: Progress | None) -> EmbeddedServers:
         paths = [str(fetch(asset, progress)) for asset in (GENERATOR, ENCODER)]
-        told = [_Server(paths[0], GENERATOR.model_name, GENERATOR_SLOTS)] * generators
-        told.append(_Server(paths[0], GENERATOR.model_name, READER_SLOTS, pooling="LAST"))
+        generator = _Server(paths[0], GENERATOR.model_name, GENERATOR_SLOTS)
+        reader = _Server(paths[0], GENERATOR.model_name, READER_SLOTS, pooling="LAST")
+        told = [generator, reader] * cores
         told.append(
             _Server(paths[1], ENCODER.model_name, ENCODER_SLOTS, ENCODER_TOKENS, pooling="MEAN")
         )

@@ -22,6 +22,7 @@ from augcon.llm.base import Message, Model, Reply, Request, Sampling
 from augcon.llm.call import Caller, Journal, MemoryJournal, Meter, Unusable
 from augcon.llm.openai import OpenAIModel
 from augcon.llm.pool import Pool
+from augcon.llm.warmest import WarmestFirst
 
 __all__ = ["Abilities", "Models", "api_key", "connect", "open_models", "probe"]
 
@@ -31,6 +32,7 @@ Progress = Callable[[str, int, int], None]
 
 PROBE_RETRIES = 2
 CALLS_AT_ONCE = 8  # to a server, where the settings do not say
+WAITING = 64  # calls that the embedded servers choose from
 
 PROBE_SCHEMA = json.dumps(
     {
@@ -64,12 +66,7 @@ class Models:
     embedder: Caller | None
     encoder: Caller | None
     schema: bool
-
-    @property
-    def contexts_at_once(self) -> int:
-        """How many contexts to work on at once: as many as calls in flight. With more, the texts
-        of one drive those of another out of a small model's cache."""
-        return self.generator.limit
+    contexts_at_once: int
 
     @property
     def name(self) -> str:
@@ -104,7 +101,7 @@ async def open_models(
             elif abilities.embeddings:
                 model = await _connected(settings, abilities.embeddings, stack)
                 embedder = caller(model, limit)
-            yield Models(generator, embedder, None, abilities.schema)
+            yield Models(generator, embedder, None, abilities.schema, limit)
 
 
 async def _connected(settings: ModelSettings, name: str, stack: AsyncExitStack) -> Model:
@@ -119,7 +116,7 @@ async def _embedded(
     stack: AsyncExitStack,
     progress: Progress,
 ) -> Models:
-    from augcon.llm.embedded import EmbeddedServers, Endpoint
+    from augcon.llm.embedded import ENCODER_SLOTS, EmbeddedServers, Endpoint
 
     servers = await EmbeddedServers.start(progress=progress)
     stack.push_async_callback(servers.close)
@@ -129,10 +126,14 @@ async def _embedded(
         stack.push_async_callback(model.close)
         return model
 
-    at_once = settings.concurrency or len(servers.generators)
-    generator = caller(Pool([reach(server) for server in servers.generators]), at_once)
-    reader, encoder = reach(servers.reader), reach(servers.encoder)
-    return Models(generator, caller(reader, at_once), caller(encoder, at_once), schema=False)
+    return Models(
+        caller(WarmestFirst([reach(server) for server in servers.generators]), WAITING),
+        caller(WarmestFirst([reach(server) for server in servers.readers]), WAITING),
+        caller(reach(servers.encoder), ENCODER_SLOTS),
+        schema=False,
+        # With more, the texts of one drive those of another out of the servers' caches.
+        contexts_at_once=settings.concurrency or len(servers.generators),
+    )
 
 
 def connect(settings: ModelSettings, name: str) -> Model:

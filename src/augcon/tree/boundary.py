@@ -33,6 +33,7 @@ Floats = npt.NDArray[np.float64]
 
 NO_QUESTION = "no_candidate_passed_filter"
 QUESTION_TOKENS = 40
+WEAK_TOKENS = 80  # a weaker prompt makes it ramble
 BALANCE_WEIGHT = 0.5
 NEWLINE = 'root ::= "\\n"'
 DRAWS = 2
@@ -92,10 +93,9 @@ class BoundaryDivider:
         request = Request(
             "chat",
             self._prompt.weakened(weakening, seed).messages({"context": node.text}, "bare"),
-            sampling=Sampling(self._temperature, max_tokens=QUESTION_TOKENS),
+            sampling=Sampling(self._temperature, max_tokens=WEAK_TOKENS),
             seed=seed,
             grammar=question_grammar(openings(node.text).general),
-            top_logprobs=1,
         )
         return await self._generator.ask(request, _first_finished)
 
