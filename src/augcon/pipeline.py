@@ -54,6 +54,7 @@ async def generate(corpus: Corpus, settings: Settings, run: Run, watch: Watch) -
     """
     started = time.monotonic()
     open_books(corpus, settings, run)
+    watch.contexts = sum(1 for _ in run.ledger.roots())
     try:
         if next(run.ledger.pending(), None) is not None:
             await _with_models(settings, run, watch)
@@ -106,7 +107,6 @@ async def _augment_all(stages: Stages, run: Run, watch: Watch, width: int) -> No
         watch.pairs += sum(a.verdict.kept for a in result.answers)
 
     pending = list(run.ledger.pending())
-    watch.contexts = sum(1 for _ in run.ledger.roots())
     watch.contexts_done = watch.contexts - len(pending)
     so_far = run.books().stages
     watch.questions, watch.pairs = so_far["questions"].kept, so_far["answers"].kept

@@ -163,7 +163,7 @@ async def remembered(
     overrides = {"model.name": "m", "model.base_urls": ("http://h/v1",), **more}
     settings = load_settings(overrides={**overrides, "answers.examples": str(path)})
     model = FakeModel(grading(lambda _: "4"))
-    models = Models(Caller(model, MemoryJournal()), None, None, schema=True)
+    models = Models(Caller(model, MemoryJournal()), None, None, schema=True, contexts_at_once=1)
     document = Document.of("a.txt", "The mill.", "en")
     roots = [Context.root(document, 0, 9, 2, "en")]
     steps: dict[str, dict[str, object]] = {}

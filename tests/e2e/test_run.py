@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 import augcon
 from augcon.pipeline import Watch
+from augcon.store import Run
 from tests.e2e.program import dataset, rows
 from tests.simulated_server import MODEL, Faults, Simulation, simulated_server
 from tests.small_corpora import chinese, english, write_corpus
@@ -117,7 +119,14 @@ def test_questions_come_from_three_depths_and_more_in_both_languages(
     for language in ("en", "zh"):
         pairs = [pair for pair in fresh if pair.language == language]
         assert len({pair.depth for pair in pairs}) >= 3
-        assert {pair.granularity for pair in pairs} >= {"macro", "concept"}
+
+
+def test_every_root_is_asked_about_as_a_whole_and_in_parts(fresh: augcon.Result) -> None:
+    with closing(Run.read(fresh.folder)) as run:
+        for root, _ in run.ledger.root_pairs():
+            shares = [r.units / root.units for r in run.ledger.tree(root.id) if r.question]
+            assert max(shares) == 1
+            assert min(shares) < 0.5
 
 
 def test_ids_are_unique_and_the_dataset_holds_no_question_twice(fresh: augcon.Result) -> None:
