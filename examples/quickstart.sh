@@ -4,6 +4,11 @@
 set -eu
 cd "$(dirname "$0")/.."
 
+python3 -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || {
+    echo "AugCon needs Python 3.11 to 3.13; this python3 is $(python3 --version)" >&2
+    exit 1
+}
+
 # An environment of its own; one that is there already is used again.
 test -x .venv/bin/python || python3 -m venv .venv
 

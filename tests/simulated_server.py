@@ -50,6 +50,7 @@ class Faults:
     garbage: float = 0.0  # share of replies that are not what was asked for
     garbage_for: str = ""  # always garbage where the passage holds this
     refuse_for: str = ""  # HTTP 400 where the passage holds this
+    fail_for: str = ""  # HTTP 500 where the passage holds this
     refuse_embedding_for: str = ""  # HTTP 400 where a text to be embedded holds this
     first_embedding_fails: bool = False  # HTTP 503, once
     delay: float = 0.0  # seconds
@@ -116,12 +117,8 @@ class Simulation:
             return _error(401, f"{faults.key_preamble}Incorrect API key provided: {wrong}")
         if body.get("model") != MODEL:
             return _error(404, f"The model `{body.get('model')}` does not exist")
-        if faults.refuse_schema and "response_format" in body:
-            return _error(400, "response_format is not supported")
-        if faults.refuse_for and faults.refuse_for in json.dumps(body, ensure_ascii=False):
-            return _error(400, "content policy")
-        if faults.refuse_embedding_for and faults.refuse_embedding_for in body.get("input", ""):
-            return _error(400, "the input is too long")
+        if (fault := self._fault_at(body)) is not None:
+            return fault
         if faults.stop_after and len(self.log.bodies) >= faults.stop_after:
             return _error(503, "shutting down", None, faults.retry_after)
         if not faults.status:
@@ -133,6 +130,19 @@ class Simulation:
             if draw < share:
                 return _error(status, "a passing fault", faults.code, faults.retry_after)
             draw -= share
+        return None
+
+    def _fault_at(self, body: dict[str, Any]) -> Response | None:
+        """What this very request always gets."""
+        faults, whole = self.faults, json.dumps(body, ensure_ascii=False)
+        if faults.refuse_schema and "response_format" in body:
+            return _error(400, "response_format is not supported")
+        if faults.refuse_for and faults.refuse_for in whole:
+            return _error(400, "content policy")
+        if faults.fail_for and faults.fail_for in whole:
+            return _error(500, "the engine stumbled")
+        if faults.refuse_embedding_for and faults.refuse_embedding_for in body.get("input", ""):
+            return _error(400, "the input is too long")
         return None
 
     def _chat(self, body: dict[str, Any]) -> dict[str, Any]:

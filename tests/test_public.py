@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
+import tomllib
+from pathlib import Path
 
 import pytest
 
 import augcon
 from tests.e2e.program import command, environment
 
+ROOT = Path(__file__).parent.parent
 HEAVY = ("torch", "pandas", "xllamacpp", "pydantic", "numpy", "sklearn", "openai", "datasets")
 HELP = """
 import sys
@@ -74,3 +78,12 @@ def test_help_names_every_command() -> None:
         command("--version"), capture_output=True, text=True, env=environment(), check=True
     )
     assert version.stdout == f"{augcon.__version__}\n"
+
+
+def test_the_packages_that_an_error_names_are_those_of_the_extra() -> None:
+    from augcon.errors import EXTRAS
+
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    for extra, packages in EXTRAS.items():
+        listed = pyproject["project"]["optional-dependencies"][extra]
+        assert packages.split() == sorted(re.split(r"[><=\[]", entry)[0] for entry in listed)

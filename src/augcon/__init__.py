@@ -13,9 +13,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from augcon.api import Result, plan, run
+    from augcon.api import Result, doctor, plan, run
     from augcon.api import open_result as open  # noqa: A004
-    from augcon.checkup import examine as doctor
     from augcon.errors import AugConError
     from augcon.records import Pair
     from augcon.rouge import rouge_l
@@ -38,7 +37,7 @@ _HOMES = {
     "AugConError": ("augcon.errors", "AugConError"),
     "Pair": ("augcon.records", "Pair"),
     "Result": ("augcon.api", "Result"),
-    "doctor": ("augcon.checkup", "examine"),
+    "doctor": ("augcon.api", "doctor"),
     "init": ("augcon.templates", "write_templates"),
     "open": ("augcon.api", "open_result"),
     "plan": ("augcon.api", "plan"),

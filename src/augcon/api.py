@@ -7,12 +7,13 @@ import os
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from augcon.assemble import library_of
+from augcon.checkup import Check, examine
 from augcon.config import Settings, load_settings
 from augcon.corpus import read_corpus
-from augcon.errors import CorpusError, MissingExtraError
+from augcon.errors import CorpusError, MissingExtraError, ModelError, OutputError
 from augcon.export import as_record, write_dataset
 from augcon.forecast import Plan, make_plan
 from augcon.pipeline import Watch, generate
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from pandas import DataFrame
 
-__all__ = ["Result", "Watch", "open_result", "plan", "run", "settings_from"]
+__all__ = ["Check", "Result", "Watch", "doctor", "open_result", "plan", "run"]
 
+T = TypeVar("T")
 PathLike = str | os.PathLike[str]
 Paths = PathLike | Sequence[PathLike]
 
@@ -72,7 +74,7 @@ class Result:
         try:
             from datasets import Dataset
         except ImportError as error:
-            raise MissingExtraError("Result.to_dataset", "train") from error
+            raise MissingExtraError("Result.to_dataset", "datasets") from error
         return Dataset.from_list(self.records())
 
     def to_pandas(self) -> DataFrame:
@@ -80,7 +82,7 @@ class Result:
         try:
             import pandas
         except ImportError as error:
-            raise MissingExtraError("Result.to_pandas", "train") from error
+            raise MissingExtraError("Result.to_pandas", "pandas") from error
         return pandas.json_normalize(self.records(), sep="_")
 
     def export(self, to: PathLike, format: str = "messages") -> int:  # noqa: A002
@@ -88,6 +90,8 @@ class Result:
 
         format: "augcon", "messages", "alpaca", "sharegpt" or "prompt-completion"
         """
+        if Path(to).absolute() == self.dataset_path.absolute() and format != "augcon":
+            raise OutputError(f"{to}: is the run's own dataset; write {format} to another file")
         pairs = list(self)
         write_dataset(pairs, Path(to), format)
         return len(pairs)
@@ -131,13 +135,23 @@ def run(
     opened = Run.begin(folder, identity, corpus.id, chosen.to_toml())
     try:
         watch = watch or Watch()
-        _finish(generate(corpus, chosen, opened, watch), watch)
-        pairs, left = opened.books().pairs, opened.ledger.why_no_context()
+        _in_a_loop(_stoppable(generate(corpus, chosen, opened, watch), watch), watch)
+        _demand_pairs(opened)
     finally:
         opened.close()
-    if not pairs and left:
-        raise CorpusError(f"nothing was asked: {left}")
     return Result(folder)
+
+
+def _demand_pairs(run: Run) -> None:
+    """A run that ends with nothing says why. A corpus that gives no question is not an error."""
+    if run.books().pairs:
+        return
+    if left := run.ledger.why_no_context():
+        raise CorpusError(f"nothing was asked: {left}")
+    if failures := run.ledger.why_failed():
+        raise ModelError(
+            f"not one pair: {failures}. See `augcon status {run.folder}`; a new folder asks anew"
+        )
 
 
 def plan(
@@ -152,7 +166,21 @@ def plan(
 ) -> Plan:
     """What `run` with the same arguments would ask, cost and take. Asks nothing."""
     chosen = settings_from(model, base_url, config, None, limit, concurrency, settings)
+    library_of(chosen).check()
     return make_plan(read_corpus(_as_paths(paths)), chosen)
+
+
+def doctor(
+    *,
+    model: str | None = None,
+    base_url: str | Sequence[str] | None = None,
+    config: PathLike | None = None,
+    settings: Mapping[str, object] | None = None,
+) -> list[Check]:
+    """Whether everything is there that `run` with the same arguments needs."""
+    chosen = settings_from(model, base_url, config, settings=settings)
+    library_of(chosen).check()
+    return _in_a_loop(examine(chosen))
 
 
 def open_result(out: PathLike) -> Result:
@@ -165,10 +193,10 @@ def settings_from(
     model: str | None,
     base_url: str | Sequence[str] | None,
     config: PathLike | None,
-    seed: int | None,
-    limit: int | None,
-    concurrency: int | None,
-    more: Mapping[str, object] | None,
+    seed: int | None = None,
+    limit: int | None = None,
+    concurrency: int | None = None,
+    settings: Mapping[str, object] | None = None,
 ) -> Settings:
     """Settings from a file and whatever is said beside it."""
     urls = (base_url,) if isinstance(base_url, str) else base_url
@@ -180,40 +208,44 @@ def settings_from(
         "model.concurrency": concurrency,
     }
     overrides = {key: value for key, value in said.items() if value is not None}
-    return load_settings(Path(config) if config else None, {**overrides, **(more or {})})
+    return load_settings(Path(config) if config else None, {**overrides, **(settings or {})})
 
 
 def _as_paths(paths: Paths) -> list[Path]:
     many = [paths] if isinstance(paths, str | os.PathLike) else paths
+    if any(not os.fspath(path) for path in many):
+        raise CorpusError("an empty path; name the files or folders to read")
     return [Path(path) for path in many]
 
 
 def _prices(folder: Path) -> tuple[float, float] | None:
-    return load_settings(folder / "config.toml").model.prices
+    """Those of the run's snapshot; none without it, which only costs the cost."""
+    snapshot = folder / "config.toml"
+    return load_settings(snapshot).model.prices if snapshot.is_file() else None
 
 
-def _finish(work: Coroutine[Any, Any, None], watch: Watch) -> None:
+async def _stoppable(work: Coroutine[Any, Any, None], watch: Watch) -> None:
+    """The work, which `watch.stop` cancels from any thread."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    if task is not None:
+        watch.stop = lambda: loop.call_soon_threadsafe(task.cancel)
+    try:
+        await work
+    finally:
+        watch.stop = None
+
+
+def _in_a_loop(work: Coroutine[Any, Any, T], watch: Watch | None = None) -> T:
     """Run to the end, in a thread with a loop of its own where this one's loop is running."""
-
-    async def stoppable() -> None:
-        loop, task = asyncio.get_running_loop(), asyncio.current_task()
-        if task is not None:
-            watch.stop = lambda: loop.call_soon_threadsafe(task.cancel)
-        try:
-            await work
-        finally:
-            watch.stop = None
-
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        asyncio.run(stoppable())
-        return
+        return asyncio.run(work)
     with ThreadPoolExecutor(1, "augcon") as pool:
-        ended = pool.submit(asyncio.run, stoppable())
+        ended = pool.submit(asyncio.run, work)
         try:
-            ended.result()
+            return ended.result()
         except KeyboardInterrupt:
-            if watch.stop is not None:
+            if watch is not None and watch.stop is not None:
                 watch.stop()
             raise

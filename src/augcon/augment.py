@@ -87,7 +87,7 @@ async def _answered(
         try:
             text = await stages.responder.respond(question)
         except ItemError as error:
-            return Answer(question, "", kind, failed(error.reason, str(error)))
+            return Answer(question, "", kind, failed(error.reason, error.detail))
         return Answer(question, text, kind, check_answer(question, text))
 
     async with asyncio.TaskGroup() as group:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import sys
 from collections.abc import Iterator
@@ -31,12 +30,8 @@ class Check:
     needed: bool = True
 
 
-def examine(settings: Settings) -> list[Check]:
+async def examine(settings: Settings) -> list[Check]:
     """Every finding, in the order in which they matter."""
-    return asyncio.run(_examine(settings))
-
-
-async def _examine(settings: Settings) -> list[Check]:
     checks = list(_machine())
     if settings.model.name == EMBEDDED:
         from augcon.llm.embedded import check_embedded

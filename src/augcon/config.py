@@ -29,7 +29,9 @@ Temperature = Annotated[float, Field(ge=0, le=2)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False
+    )
 
 
 class ModelSettings(_Strict):
@@ -55,7 +57,7 @@ class ModelSettings(_Strict):
         None,
         description="calls in flight at once; 8 if not set, and one a core at the embedded model",
     )
-    timeout: float = Field(300.0, gt=0, description="seconds to wait for one reply")
+    timeout: float = Field(300.0, gt=0, le=86_400, description="seconds to wait for one reply")
     price_per_million_prompt_tokens: float | None = Field(None, ge=0, description="for the cost")
     price_per_million_completion_tokens: float | None = Field(None, ge=0, description="the same")
 

@@ -8,16 +8,25 @@
     │   ├── OutputError        the output folder belongs to another run, or holds none
     │   └── MissingExtraError  an optional dependency that is not installed
     ├── RunError               it concerns the whole run, which stops and can be resumed: exit 1
-    │   ├── ModelError         server gone, wrong key, unknown model, quota spent
+    │   ├── ModelError         server gone, quota spent
+    │   │   ├── KeyRefusedError a wrong key or none (exit code 2: the user can mend it)
+    │   │   └── NotServedError no such model or path at the server (exit code 2)
     │   ├── AssetError         the embedded model's files cannot be had
     │   └── StoreError         disk full, database damaged or locked
     └── ItemError              it concerns one item: recorded with its reason, the run goes on
         ├── ReplyError         the model's reply cannot be used, after all tries
+        ├── RequestFailed      the server fails at this one request alone, after all tries
         └── RequestRefused     the server refuses this one request (too long, content policy)
 
 A message says what happened, to which item, and what can be done. Every error is built from
 positional strings alone, so that it can be pickled and carried between processes.
 """
+
+EXTRAS = {  # what pyproject.toml lists under these names
+    "local": "gguf safetensors xllamacpp",
+    "train": "accelerate datasets peft torch transformers trl",
+}
+LONGEST_REPLY = 2000  # characters of an unusable reply that are kept with its item
 
 
 class AugConError(Exception):
@@ -49,15 +58,16 @@ class OutputError(UserError):
 
 
 class MissingExtraError(UserError):
-    """An optional dependency is needed and not installed."""
+    """Optional dependencies are needed and not installed: those of an extra, or some packages."""
 
-    def __init__(self, purpose: str, extra: str) -> None:
-        super().__init__(purpose, extra)
+    def __init__(self, purpose: str, what: str) -> None:
+        super().__init__(purpose, what)
         self.purpose = purpose
-        self.extra = extra
+        self.what = what
 
     def __str__(self) -> str:
-        return f"{self.purpose} needs an extra: pip install 'augcon[{self.extra}]'"
+        packages = EXTRAS.get(self.what, self.what)
+        return f"{self.purpose} needs more packages: pip install {packages}"
 
 
 class RunError(AugConError):
@@ -66,6 +76,18 @@ class RunError(AugConError):
 
 class ModelError(RunError):
     """The model or its server cannot be used at all."""
+
+
+class KeyRefusedError(ModelError):
+    """The server does not take the key."""
+
+    exit_code = 2
+
+
+class NotServedError(ModelError):
+    """The server knows no such model, or no such path."""
+
+    exit_code = 2
 
 
 class AssetError(RunError):
@@ -81,6 +103,11 @@ class ItemError(AugConError):
 
     reason = "failed"
 
+    @property
+    def detail(self) -> str:
+        """What the books keep of it."""
+        return str(self)
+
 
 class ReplyError(ItemError):
     """A model's reply could not be used, after every allowed try."""
@@ -94,6 +121,16 @@ class ReplyError(ItemError):
 
     def __str__(self) -> str:
         return self.problem
+
+    @property
+    def detail(self) -> str:
+        return f"{self.problem}: {self.reply[:LONGEST_REPLY]}" if self.reply else self.problem
+
+
+class RequestFailed(ItemError):  # noqa: N818 - the failure is the server's
+    """The server fails at this one request every time, and answers others."""
+
+    reason = "server_fault"
 
 
 class RequestRefused(ItemError):  # noqa: N818 - the server's refusal is the name of the thing

@@ -11,11 +11,13 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 
+from augcon.answer import FEWEST_TO_SEARCH
 from augcon.assemble import is_embedded, library_of, readable_languages
 from augcon.config import Settings
 from augcon.corpus import Corpus, count_units, cut_contexts
 from augcon.llm.models import CALLS_AT_ONCE
-from augcon.prompts import Library
+from augcon.prompts import Library, Weakening
+from augcon.prompts.library import prompt_language
 from augcon.records import Context
 from augcon.scorer import draw_pilot
 from augcon.select import quota_of
@@ -27,6 +29,13 @@ TOKENS_PER_WORD = 1.35
 QUESTION_TOKENS = 30
 ANSWER_TOKENS = 90
 REPLY_OVERHEAD = 25
+EXAMPLE_UNITS = 150  # of an annotated example
+WEAK_PROMPT_TOKENS = 200
+# Of the embedded model, as counted on examples/: questions and draws for a node asked, and texts
+# read by the reader or the encoder for each node and each answer.
+SMALL_YIELD = 0.65
+SMALL_DRAWS = 1.4
+SMALL_READINGS = 4
 TOKENS_PER_SECOND = 40.0  # of one call at a hosted or GPU server; stated with the result
 EMBEDDED_PAIRS_PER_MINUTE = 17.0  # on two cores; `benchmarks/quickstart.py`
 
@@ -106,34 +115,76 @@ def nodes_asked(units: int, min_units: int) -> int:
 
 def _asked(roots: list[Context], settings: Settings, library: Library) -> _Sum:
     total = _Sum()
-    pilot = {c.id for c in _pilot(roots, settings)}
     for root in roots:
-        rate = TOKENS_PER_UNIT.get(root.language, TOKENS_PER_WORD)
-        nodes = nodes_asked(root.units, settings.tree.min_units)
-        quota = quota_of(root.units, settings.selection.units_per_pair)
-        passes = max(1, math.ceil(quota * settings.selection.overgenerate / nodes))
-        depth = math.log2(max(2.0, root.units / settings.tree.min_units))
-        node = rate * root.units * (depth + 1) / nodes  # mean tokens of a node's context
-        prompt = _prompt_tokens(library, "tree", root.language)
-        rewritten = 0.0 if is_embedded(settings) else node
-        asked = passes * nodes
-        total.add(asked, prompt + node, QUESTION_TOKENS + rewritten + REPLY_OVERHEAD)
-        if root.id in pilot:
-            total.add(3 * nodes, prompt / 2 + node, QUESTION_TOKENS)
-        if settings.scorer.kind != "heuristic" and settings.model.embeddings != "off":
-            total.add(asked, node + QUESTION_TOKENS, 0)
-        if is_embedded(settings):
-            total.add(quota, node, 0)
-        else:
-            prompt = _prompt_tokens(library, "answer", root.language)
-            shots = settings.answers.shots * 150 * rate
-            total.add(quota, prompt + shots + node + QUESTION_TOKENS, ANSWER_TOKENS)
+        _ask_root(total, root, settings, library)
+    if _is_ranked(settings):
+        _ask_contrasts(total, _pilot(roots, settings), settings)
+    if not is_embedded(settings):
+        for language in {prompt_language(root.language) for root in roots}:
+            _ask_search(total, language, settings, library)
     return total
 
 
+def _ask_root(total: _Sum, root: Context, settings: Settings, library: Library) -> None:
+    """The tree of one root, in all its passes, the ranking, and the answers."""
+    small = is_embedded(settings)
+    nodes, node = _nodes(root, settings)
+    quota = quota_of(root.units, settings.selection.units_per_pair)
+    questions = nodes * (SMALL_YIELD if small else 1.0)
+    passes = max(1, math.ceil(quota * settings.selection.overgenerate / questions))
+    asked = passes * nodes
+    if small:
+        prompt = _prompt_tokens(library, "small_question", root.language)
+        total.add(round(SMALL_DRAWS * asked), prompt + node, QUESTION_TOKENS)
+        total.add(SMALL_READINGS * (nodes + quota), node / 2, 0)
+    else:
+        prompt = _prompt_tokens(library, "tree", root.language)
+        total.add(asked, prompt + node, QUESTION_TOKENS + node + REPLY_OVERHEAD)
+        answers = _prompt_tokens(library, "answer", root.language)
+        shots = settings.answers.shots * EXAMPLE_UNITS * _rate(root.language)
+        total.add(quota, answers + shots + node + QUESTION_TOKENS, ANSWER_TOKENS)
+    if _is_ranked(settings):
+        total.add(round(passes * questions), node + QUESTION_TOKENS, 0)
+
+
+def _ask_contrasts(total: _Sum, pilot: list[Context], settings: Settings) -> None:
+    """Weak questions, and their hidden states."""
+    sizes = [_nodes(root, settings) for root in pilot]
+    nodes = sum(number for number, _ in sizes)
+    node = sum(number * tokens for number, tokens in sizes) / max(1, nodes)
+    weak = len(Weakening) * min(settings.scorer.pairs, nodes)
+    total.add(weak, WEAK_PROMPT_TOKENS + node, QUESTION_TOKENS)
+    total.add(weak, node + QUESTION_TOKENS, 0)
+
+
+def _ask_search(total: _Sum, language: str, settings: Settings, library: Library) -> None:
+    """Each set of examples answers some annotated questions, and each answer is graded."""
+    annotated = len(library.triplets(language))
+    if annotated < FEWEST_TO_SEARCH:
+        return
+    tried = settings.answers.search_trials * min(settings.answers.search_items, annotated - 1)
+    shots = settings.answers.shots * EXAMPLE_UNITS * _rate(language)
+    total.add(tried, _prompt_tokens(library, "answer", language) + shots, ANSWER_TOKENS)
+    judged = _prompt_tokens(library, "judge", language) + QUESTION_TOKENS + 2 * ANSWER_TOKENS
+    total.add(tried, judged, ANSWER_TOKENS)
+
+
+def _nodes(root: Context, settings: Settings) -> tuple[int, float]:
+    """How many nodes of a root are asked in one pass, and the mean tokens of their contexts."""
+    nodes = nodes_asked(root.units, settings.tree.min_units)
+    depth = math.log2(max(2.0, root.units / settings.tree.min_units))
+    return nodes, _rate(root.language) * root.units * (depth + 1) / nodes
+
+
+def _rate(language: str) -> float:
+    return TOKENS_PER_UNIT.get(language, TOKENS_PER_WORD)
+
+
+def _is_ranked(settings: Settings) -> bool:
+    return settings.scorer.kind != "heuristic" and settings.model.embeddings != "off"
+
+
 def _pilot(roots: list[Context], settings: Settings) -> list[Context]:
-    if settings.scorer.kind == "heuristic" or settings.model.embeddings == "off":
-        return []
     chosen = settings.scorer
     return draw_pilot(roots, chosen.pairs, chosen.pilot_share, settings.tree.min_units)
 
@@ -142,8 +193,7 @@ def _prompt_tokens(library: Library, name: str, language: str) -> float:
     """Tokens of the constant part of a prompt."""
     prompt = library.prompt(name, language)
     text = prompt.instruction + "".join(v for e in prompt.examples for v in e.values())
-    rate = TOKENS_PER_UNIT.get(prompt.language, TOKENS_PER_WORD)
-    return rate * count_units(text)
+    return _rate(prompt.language) * count_units(text)
 
 
 def _cost(total: _Sum, settings: Settings) -> float | None:

@@ -17,7 +17,7 @@ from augcon.assemble import assemble_tree, library_of, readable_languages
 from augcon.augment import Stages, augment
 from augcon.config import Settings
 from augcon.corpus import Corpus, cut_contexts
-from augcon.engine import each, single_fault
+from augcon.engine import each
 from augcon.export import write_dataset
 from augcon.llm.call import Meter
 from augcon.llm.models import Models, open_models
@@ -26,6 +26,7 @@ from augcon.records import Augmented, Context, State, Verdict, failed, rejected
 from augcon.report import write_report
 from augcon.select import quota_of
 from augcon.store import Run
+from augcon.together import single_fault
 
 __all__ = ["Watch", "generate", "open_books"]
 
@@ -63,13 +64,13 @@ async def generate(corpus: Corpus, settings: Settings, run: Run, watch: Watch) -
     finally:
         run.ledger.add_to_fact("seconds", time.monotonic() - started)
         run.ledger.add_to_fact("calls_replayed", watch.meter.replayed)
-    run.ledger.set_fact("finished", "yes")
     write_dataset(run.ledger.pairs(), run.folder / "dataset" / "train.jsonl")
+    run.ledger.set_fact("finished", "yes")
     write_report(run)
 
 
 async def _with_models(settings: Settings, run: Run, watch: Watch) -> None:
-    watch.step = "starting the model"
+    watch.step = "starting or reaching the model"
     async with open_models(
         settings.model, run.journal, settings.seed, run.remember, watch.meter, watch.download
     ) as models:

@@ -34,6 +34,10 @@ def _roots(run: Run) -> Iterator[str]:
     for root, pairs in run.ledger.root_pairs():
         where = f"{root.document} [{root.start}:{root.end}]"
         yield f"{root.id}  {pairs:>5}  {where}  {_preview(root.text)}"
+    if left_out := list(run.ledger.left_out()):
+        yield ""
+        yield "left out"
+        yield from (f"  {where}: {why}" for where, why in left_out)
     yield ""
     yield "`augcon show OUT ID` shows a root's tree, or a pair with its source."
 
@@ -45,7 +49,8 @@ def _item(run: Run, item: str) -> Iterator[str]:
     if found != 1:
         number = "no" if found == 0 else str(found)
         raise OutputError(
-            f"{run.folder}: {number} pairs or root contexts begin with {item!r}; see `augcon show`"
+            f"{run.folder}: {number} pairs or root contexts begin with {item!r}; "
+            f"see `augcon show {run.folder}`"
         )
     return _pair(run, pairs[0]) if pairs else _tree(run, roots[0])
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from augcon.config import Settings
 from augcon.errors import OutputError
-from augcon.prompts.library import LANGUAGES, PROMPTS
+from augcon.prompts.library import LANGUAGES, prompt_names
 from augcon.store import write_atomically
 
 __all__ = ["settings_template", "write_templates"]
@@ -25,7 +25,6 @@ HEADER = """\
 # A line that starts with '#' shows the default; remove the '#' to change it.
 # Lengths are in units: one Chinese character is one unit, one word of other scripts is one unit.
 """
-FILES = (*(f"{name}.toml" for name in PROMPTS), "principles.md", "annotated.jsonl")
 
 
 def write_templates(folder: str | os.PathLike[str] = ".") -> list[Path]:
@@ -37,7 +36,8 @@ def write_templates(folder: str | os.PathLike[str] = ".") -> list[Path]:
     files = {target / "augcon.toml": settings_template()}
     package = resources.files("augcon.prompts")
     for language in LANGUAGES:
-        for name in FILES:
+        prompts = (f"{name}.toml" for name in prompt_names(language))
+        for name in (*prompts, "principles.md", "annotated.jsonl"):
             text = package.joinpath(language, name).read_text(encoding="utf-8")
             files[target / "prompts" / language / name] = text
     if there := [path for path in files if path.exists()]:

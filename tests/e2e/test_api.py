@@ -67,7 +67,7 @@ def test_a_table_without_its_library_names_the_command_that_installs_it(
     result: augcon.Result, monkeypatch: pytest.MonkeyPatch, method: str, library: str
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, library, None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'augcon\[train\]'"):
+    with pytest.raises(MissingExtraError, match=f"pip install {library}"):
         getattr(result, method)()
 
 
@@ -112,3 +112,9 @@ def test_a_run_is_planned_without_asking(server: Simulation, corpus: Path) -> No
 def test_an_override_that_is_no_setting_is_refused(corpus: Path, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"did you mean 'tree\.min_units'"):
         augcon.run(corpus, tmp_path / "out", settings={"tree.min_unit": 3})
+
+
+async def test_the_doctor_looks_inside_a_running_event_loop_too(server: Simulation) -> None:
+    checks = augcon.doctor(model=MODEL, base_url=server.url)
+    assert all(check.ok for check in checks if check.needed)
+    assert {check.what for check in checks} >= {"model", "embeddings"}

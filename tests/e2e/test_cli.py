@@ -188,9 +188,97 @@ def test_a_wrong_key_stops_the_run_and_is_not_shown(
     monkeypatch.setenv("OPENAI_API_KEY", "sk-wrong-4711")
     with simulated_server(Faults(key=KEY)) as guarded:
         arguments = ["run", corpus, "-o", tmp_path / "out", *at(guarded), "--quiet"]
-        line = complaint(cli(*arguments), 1)
+        line = complaint(cli(*arguments), 2)
     assert "the API key was refused: check OPENAI_API_KEY" in line
     assert "4711" not in line
+
+
+@pytest.mark.parametrize("key", ["sk\nright", "密钥"])
+def test_a_key_that_no_header_can_carry_is_said_to_be_one(
+    cli: Cli,
+    server: Simulation,
+    corpus: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    key: str,
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    line = complaint(cli("run", corpus, "-o", tmp_path / "out", *at(server), "-q"), 2)
+    assert "OPENAI_API_KEY: holds a character" in line
+    assert key not in line
+
+
+def test_a_key_file_that_is_no_text_is_said_to_be_none(
+    cli: Cli, server: Simulation, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(".env").write_bytes(b"OPENAI_API_KEY=\xb2\xff")
+    line = complaint(cli("run", corpus, "-o", tmp_path / "out", *at(server), "-q"), 2)
+    assert ".env: is not a UTF-8 text file" in line
+
+
+def test_a_run_in_which_everything_fails_says_so(cli: Cli, corpus: Path, tmp_path: Path) -> None:
+    with simulated_server(Faults(garbage=1.0)) as broken:
+        out = tmp_path / "out"
+        line = complaint(cli("run", corpus, "-o", out, *at(broken), "-q", "--limit", 1), 1)
+    assert "not one pair" in line
+    assert "unusable_reply" in line
+
+
+def test_an_empty_path_is_not_the_working_folder(
+    cli: Cli, server: Simulation, tmp_path: Path
+) -> None:
+    line = complaint(cli("run", "", "-o", tmp_path / "out", *at(server)), 2)
+    assert "an empty path" in line
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("status", "{long}"),
+        ("show", "{long}"),
+        ("init", "{long}"),
+        ("run", "{corpus}", "-o", "{long}"),
+    ],
+)
+def test_a_name_that_the_disk_does_not_take_is_one_line(
+    cli: Cli, corpus: Path, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    long = tmp_path / ("x" * 300)
+    ended = cli(*(a.format(long=long, corpus=corpus) for a in arguments))
+    assert "File name too long" in complaint(ended, 1)
+
+
+def test_a_run_on_a_disk_that_cannot_be_written_can_still_be_read(
+    cli: Cli, done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = sqlite3.connect
+
+    class ReadOnlyDisk(sqlite3.Connection):
+        def execute(self, sql: str, *more: object) -> sqlite3.Cursor:
+            raise sqlite3.OperationalError("attempt to write a readonly database")
+
+    def connect(url: str, **more: object) -> sqlite3.Connection:
+        if "immutable=1" not in url:
+            more["factory"] = ReadOnlyDisk
+        return real(url, **more)  # type: ignore[call-overload, no-any-return]
+
+    monkeypatch.setattr(sqlite3, "connect", connect)
+    assert "pairs" in cli("show", done).out
+
+
+def test_an_export_is_not_written_over_the_runs_own_dataset(cli: Cli, done: Path) -> None:
+    own = done / "dataset" / "train.jsonl"
+    before = own.read_bytes()
+    assert "the run's own dataset" in complaint(cli("export", done, "--to", own), 2)
+    assert own.read_bytes() == before
+
+
+def test_an_export_into_a_file_of_another_kind_is_refused(
+    cli: Cli, done: Path, tmp_path: Path
+) -> None:
+    line = complaint(cli("export", done, "--to", tmp_path / "a.csv"), 2)
+    assert "must end in .jsonl or .parquet" in line
 
 
 def test_a_key_may_stand_in_a_file_beside_the_work(
@@ -207,7 +295,7 @@ def test_an_unknown_model_stops_the_run(
 ) -> None:
     out = tmp_path / "out"
     arguments = ["run", corpus, "-o", out, "--base-url", server.url, "--model", "other", "-q"]
-    assert "no model 'other'" in complaint(cli(*arguments), 1)
+    assert "no model 'other'" in complaint(cli(*arguments), 2)
 
 
 @pytest.mark.parametrize(
@@ -283,7 +371,7 @@ def test_parquet_without_its_library_names_the_command_that_installs_it(
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "datasets", None)
     line = complaint(cli("export", done, "--to", tmp_path / "a.parquet"), 2)
-    assert "pip install 'augcon[train]'" in line
+    assert "pip install datasets" in line
 
 
 def test_status_shows_the_books(cli: Cli, done: Path) -> None:

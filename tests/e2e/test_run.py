@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import augcon
+from augcon.llm import call as call_path
 from augcon.pipeline import Watch
 from augcon.store import Run
 from tests.e2e.program import dataset, rows
@@ -169,6 +170,15 @@ def test_passing_faults_change_nothing_in_the_dataset(
     assert again.books.balanced
 
 
+def test_the_plan_is_near_what_the_run_then_asks(
+    fresh: augcon.Result, server: Simulation, corpus: Path
+) -> None:
+    plan = augcon.plan(corpus, model=MODEL, base_url=server.url, settings=SMALL)
+    assert plan.contexts == fresh.books.stages["contexts"].kept
+    assert plan.calls == pytest.approx(fresh.books.calls.calls, rel=0.35)
+    assert plan.pairs >= len(fresh)
+
+
 def test_a_try_out_and_then_the_whole_is_the_same_as_the_whole(
     fresh: augcon.Result, server: Simulation, corpus: Path, tmp_path: Path
 ) -> None:
@@ -257,6 +267,19 @@ def test_a_request_that_the_server_refuses_costs_only_itself(tmp_path: Path) -> 
     assert result.books.balanced
     assert "request_refused" in result.books.stages["nodes"].failures
     assert "valley.txt" in {pair.document for pair in result}
+
+
+def test_a_passage_at_which_the_server_always_fails_costs_only_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(call_path, "BACKOFF_SECONDS", 0.001)
+    corpus = corpus_with_an_odd_file(tmp_path / "corpus")
+    with simulated_server(Faults(fail_for="Xyzzy")) as server:
+        result = run(corpus, tmp_path / "out", server)
+    assert result.books.balanced
+    assert "server_fault" in result.books.stages["nodes"].failures
+    assert "valley.txt" in {pair.document for pair in result}
+    assert not any("Xyzzy" in pair.context for pair in result)
 
 
 def test_an_embedding_that_the_server_refuses_costs_only_its_question(tmp_path: Path) -> None:

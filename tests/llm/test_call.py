@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from augcon.errors import ModelError, ReplyError, RequestRefused
+from augcon.errors import ModelError, ReplyError, RequestFailed, RequestRefused
 from augcon.llm import call
 from augcon.llm.base import Choice, Message, Reply, Request, Sampling, TryAgain
 from augcon.llm.call import Caller, MemoryJournal, Unusable, seed_of
@@ -215,7 +215,33 @@ async def test_a_fault_that_does_not_pass_stops_the_run(monkeypatch: pytest.Monk
     caller.meter.calls = 1
     with pytest.raises(ModelError, match=r"busy \(4 tries\).*the same command goes on"):
         await caller.ask(HELLO, text_of)
-    assert (len(model.requests), len(waits)) == (4, 3)
+    assert [r.identity("") for r in model.requests[:4]] == [HELLO.identity("")] * 4
+    assert (len(model.requests), len(waits)) == (5, 3)  # and something else, to be sure
+
+
+async def test_a_request_at_which_alone_the_server_fails_costs_only_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    record_waits(monkeypatch)
+
+    def script(request: Request) -> str:
+        if request == HELLO:
+            raise TryAgain("http 500")
+        return "yes"
+
+    caller = Caller(FakeModel(script), MemoryJournal(), retries=3)
+    with pytest.raises(RequestFailed, match=r"http 500 \("):
+        await caller.ask(HELLO, text_of)
+    vector = dataclasses.replace(HELLO, endpoint="embedding", messages=(), text="hello")
+    assert await caller.ask(vector, text_of) == "yes"
+
+
+async def test_nobody_waits_for_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits = record_waits(monkeypatch)
+    model = FakeModel(failing(99, TryAgain("come back tomorrow", 86_400.0)))
+    with pytest.raises(ModelError, match="come back tomorrow"):
+        await Caller(model, MemoryJournal()).ask(HELLO, text_of)
+    assert (len(model.requests), waits) == (1, [])
 
 
 async def test_a_server_that_never_answered_is_given_up_sooner(
@@ -225,7 +251,7 @@ async def test_a_server_that_never_answered_is_given_up_sooner(
     model = FakeModel(failing(99, TryAgain("connection refused")))
     with pytest.raises(ModelError):
         await Caller(model, MemoryJournal()).ask(HELLO, text_of)
-    assert len(model.requests) == 3
+    assert len(model.requests) == 4
 
 
 async def test_the_place_is_given_back_before_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -394,3 +394,16 @@ async def test_a_completion_model_is_given_one_text_in_the_marked_form() -> None
     await asker.ask(PROMPT, {"context": "x"}, Sampling(), 3)
     expected = Request("completion", text=PROMPT.completion({"context": "x"}), seed=3)
     assert model.requests == [expected]
+
+
+def test_the_embedded_models_prompt_is_part_of_a_runs_identity(tmp_path: Path) -> None:
+    own = tmp_path / "en" / "small_question.toml"
+    own.parent.mkdir()
+    text = built_in("en", "small_question.toml").read_text("utf-8")
+    own.write_text(text, "utf-8")
+    before = Library(tmp_path).fingerprint()
+    own.write_text(text.replace("exam question", "quiz question"), "utf-8")
+    assert Library(tmp_path).fingerprint() != before
+    own.write_text("name = ", "utf-8")
+    with pytest.raises(ExamplesError, match="small_question"):
+        Library(tmp_path).check()

@@ -218,7 +218,15 @@ def test_a_second_process_is_told_that_another_is_at_work(run: Run) -> None:
     assert python(script).returncode == 0
 
 
-def test_the_folder_of_a_run_is_for_its_own_corpus_and_settings(run: Run) -> None:
+def test_a_folder_in_which_nothing_was_asked_takes_other_settings(run: Run) -> None:
+    run.close()
+    again = Run.begin(run.folder, {"seed": 1}, "another", "")
+    assert again.ledger.fact("corpus") == "another"
+    again.close()
+
+
+async def test_the_folder_of_a_run_is_for_its_own_corpus_and_settings(run: Run) -> None:
+    await run.journal.put("0", "m", REQUEST, Reply((Choice("kept"),)), True)
     run.close()
     with pytest.raises(OutputError, match="another corpus"):
         Run.begin(run.folder, SETTINGS, "other", "")

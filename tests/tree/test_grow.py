@@ -303,3 +303,46 @@ async def test_a_weak_question_comes_from_a_weakened_prompt_and_asks_for_nothing
     assert weak_instruction is (kind is not Weakening.EXAMPLES)
     turns = (len(request.messages) - 2) // 2
     assert turns == (len(full.examples) if kind is Weakening.INSTRUCTION else 1)
+
+
+async def test_parts_that_lose_most_of_their_context_are_not_followed() -> None:
+    parts = ("The mill of Harwick", "burned down")
+    (node,) = await grown(always(*parts), WHOLE)
+    assert node.split.reason == "parts_lose_text"
+
+
+async def test_a_part_made_of_two_stretches_spans_both_and_so_do_its_own_parts() -> None:
+    sentences = [
+        "The mill stands by the river.",
+        "Its wheel is made of oak.",
+        "A flood broke the dam in 1830.",
+        "The miller paid for the repair.",
+        "The ferry at Garrow closed in 1932.",
+    ]
+    scattered = f"{sentences[0]} {sentences[4]}"
+    rest = " ".join(sentences[1:4])
+
+    def divide(node: Context) -> Division:
+        if node.depth == 0:
+            return Division(question(node), (scattered, rest))
+        if node.text == scattered:
+            return Division(question(node), (sentences[0], sentences[4]))
+        return Division(question(node), ())
+
+    nodes = await grown(divide, " ".join(sentences))
+    document = f"Before. {' '.join(sentences)} After."
+    read = {n.context.text: document[n.context.start : n.context.end] for n in nodes}
+    assert read[scattered] == " ".join(sentences)
+    assert read[sentences[4]] == sentences[4]
+    assert read[rest] == rest
+
+
+async def test_a_span_begins_with_the_quotation_mark_and_ends_before_the_next() -> None:
+    text = "“古井深三十米。”“石桥已有百年。”"
+    parts = ("“那口古井深三十米。”", "“那座石桥已有百年。”")
+    nodes = await grown(
+        lambda node: Division(question(node), parts if node.depth == 0 else ()), text, 3, "zh"
+    )
+    document = f"Before. {text} After."
+    spans = [document[n.context.start : n.context.end] for n in nodes[1:]]
+    assert spans == ["“古井深三十米。”", "“石桥已有百年。”"]

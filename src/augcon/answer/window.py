@@ -8,14 +8,13 @@ and right in about two cases of three; what it is not is phrased to fit the ques
 
 from __future__ import annotations
 
-import asyncio
 import re
 
 import numpy as np
 
 from augcon.corpus import SentenceSplitter, count_units
-from augcon.llm.base import Reply, Request
-from augcon.llm.call import Caller, Unusable
+from augcon.llm.call import Caller
+from augcon.llm.encode import encode
 from augcon.records import Question
 
 __all__ = ["WindowResponder"]
@@ -40,8 +39,7 @@ class WindowResponder:
         windows = self._windows(context.text, context.language)
         if len(windows) == 1:
             return windows[0]
-        vectors = await asyncio.gather(*map(self._vector, [question.text, *windows]))
-        asked, *offered = np.array(vectors)
+        asked, *offered = await encode(self._encoder, [question.text, *windows])
         cosines = (offered @ asked) / np.linalg.norm(offered, axis=1)
         return windows[int(np.argmax(cosines))]
 
@@ -62,15 +60,6 @@ class WindowResponder:
         long_enough = [window for window in windows if count_units(window) >= FEWEST_UNITS]
         return long_enough or windows or [text.strip()]
 
-    async def _vector(self, text: str) -> tuple[float, ...]:
-        return await self._encoder.ask(Request("embedding", text=text), _embedding)
-
 
 def _is_whole(sentence: str) -> bool:
     return WHOLE.search(sentence) is not None
-
-
-def _embedding(reply: Reply) -> tuple[float, ...]:
-    if not reply.embedding:
-        raise Unusable("the reply holds no embedding")
-    return reply.embedding

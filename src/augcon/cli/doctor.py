@@ -14,9 +14,8 @@ def doctor(
 ) -> None:
     """Check the machine, the model and its server; the exit code is 0 if a run can start."""
     import augcon
-    from augcon.api import settings_from
 
-    checks = augcon.doctor(settings_from(model, base_url, config, None, None, None, None))
+    checks = augcon.doctor(model=model, base_url=base_url, config=config)
     if json:
         from dataclasses import asdict
         from json import dumps

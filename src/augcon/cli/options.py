@@ -10,7 +10,7 @@ import typer
 __all__ = ["BaseUrls", "Concurrency", "Config", "Json", "Limit", "ModelName", "Out", "Paths"]
 
 Paths = Annotated[
-    list[Path], typer.Argument(metavar="PATH...", help=".txt and .md files, and folders of them.")
+    list[str], typer.Argument(metavar="PATH...", help=".txt and .md files, and folders of them.")
 ]
 Out = Annotated[Path, typer.Argument(metavar="OUT", help="The folder of a run.")]
 ModelName = Annotated[

@@ -69,6 +69,7 @@ def _tell(result: Result) -> None:
     from itertools import islice
 
     from rich.console import Console
+    from rich.text import Text
 
     from augcon.cli.tables import books_table
 
@@ -78,10 +79,8 @@ def _tell(result: Result) -> None:
     step = max(1, books.pairs // SAMPLES)
     for pair in islice(result, 0, step * SAMPLES, step):
         source = f"{pair.document}, characters {pair.start} to {pair.end}"
-        console.print("\n[bold]Q[/bold] ", end="")
-        console.print(pair.question, markup=False)
-        console.print("[bold]A[/bold] ", end="")
-        console.print(pair.answer, markup=False)
+        console.print(Text.assemble(("\nQ ", "bold"), pair.question))
+        console.print(Text.assemble(("A ", "bold"), pair.answer))
         console.print(f"  ({source})", style="dim", markup=False)
     console.print()
     print(f"{books.pairs} pairs: {result.dataset_path}")

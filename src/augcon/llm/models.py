@@ -17,7 +17,15 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
 from augcon.config import EMBEDDED, ModelSettings
-from augcon.errors import AugConError, ModelError, ReplyError, RequestRefused
+from augcon.errors import (
+    ItemError,
+    ModelError,
+    NotServedError,
+    ReplyError,
+    RequestFailed,
+    RequestRefused,
+    SettingsError,
+)
 from augcon.llm.base import Message, Model, Reply, Request, Sampling
 from augcon.llm.call import Caller, Journal, MemoryJournal, Meter, Unusable
 from augcon.llm.openai import OpenAIModel
@@ -30,7 +38,6 @@ __all__ = ["Abilities", "Models", "api_key", "connect", "open_models", "probe"]
 Remember = Callable[[str, Callable[[], Awaitable[str]]], Awaitable[str]]
 Progress = Callable[[str, int, int], None]
 
-PROBE_RETRIES = 2
 CALLS_AT_ONCE = 8  # to a server, where the settings do not say
 WAITING = 64  # calls that the embedded servers choose from
 
@@ -150,7 +157,14 @@ def api_key(variable: str) -> str | None:
     """The key from the environment, else from a .env file in the working folder."""
     from dotenv import dotenv_values
 
-    return os.environ.get(variable) or dotenv_values(".env").get(variable) or None
+    try:
+        key = os.environ.get(variable) or dotenv_values(".env").get(variable) or ""
+    except UnicodeDecodeError as error:
+        raise SettingsError(".env: is not a UTF-8 text file") from error
+    key = key.strip()
+    if not (key.isascii() and key.isprintable()):
+        raise SettingsError(f"{variable}: holds a character that no key has; set it again")
+    return key or None
 
 
 async def _probed(generator: Caller, settings: ModelSettings) -> str:
@@ -170,7 +184,7 @@ async def _takes_schema(generator: Caller) -> bool:
     """Whether a request with a schema is accepted, and its reply is what the schema says."""
     try:
         await generator.ask(PROBE, _json_answer)
-    except (RequestRefused, ReplyError):
+    except (RequestRefused, RequestFailed, ReplyError):
         # Without the schema it must work, or the fault is elsewhere and is raised from here.
         await generator.ask(replace(PROBE, schema=""), lambda reply: reply.text)
         return False
@@ -189,13 +203,18 @@ async def _embedding_model(generator: Caller, settings: ModelSettings) -> str:
         return ""
     name = settings.name if settings.embeddings == "auto" else settings.embeddings
     model = connect(settings, name)
-    caller = Caller(model, MemoryJournal(), retries=PROBE_RETRIES)  # a passing fault is no answer
+    # A meter that has counted the generator's calls: this server is known to answer.
+    caller = Caller(model, MemoryJournal(), meter=replace(generator.meter))
     try:
         found = await caller.ask(Request("embedding", text="probe"), lambda r: bool(r.embedding))
-    except AugConError as error:
+    except (ItemError, NotServedError) as error:
         if settings.embeddings == "auto":
             return ""  # a server need not serve embeddings; the report names the fallback
         raise ModelError(f"model.embeddings = {name!r} cannot be used: {error}") from error
+    except ModelError as error:
+        raise ModelError(
+            f'{error} That was the probe of its embeddings: model.embeddings = "off" does without'
+        ) from error
     finally:
         await model.close()
     return name if found else ""

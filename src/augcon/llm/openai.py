@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import openai
 
-from augcon.errors import ModelError, RequestRefused
+from augcon.errors import KeyRefusedError, ModelError, NotServedError, RequestRefused
 from augcon.llm.base import Choice, Reply, Request, TokenLogprob, TryAgain, Usage
 
 __all__ = ["OpenAIModel"]
@@ -109,9 +109,9 @@ class OpenAIModel:
         if status in (401, 403):
             hint = "was refused: check" if self._key_given else "is missing: set"
             hint = f"{hint} {self._key_variable}"
-            return ModelError(f"{where}: the API key {hint}. The server says: {said}")
+            return KeyRefusedError(f"{where}: the API key {hint}. The server says: {said}")
         if status == 404:
-            return ModelError(
+            return NotServedError(
                 f"{where}: no model {self.name!r} or no {urlsplit(self.base_url).path or '/'} "
                 f"path there; check --model and --base-url. The server says: {said}"
             )

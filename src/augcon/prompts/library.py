@@ -22,13 +22,16 @@ INPUTS = {
     "tree": ("context",),
     "answer": ("context", "question"),
     "judge": ("question", "reference", "answer"),
+    "small_question": ("context",),
 }
 OUTPUTS = {
     "tree": ("question", "first", "second"),
     "answer": ("answer",),
     "judge": ("reason", "grade"),
+    "small_question": ("question",),
 }
-PROMPTS = tuple(OUTPUTS)
+PROMPTS = ("tree", "answer", "judge")
+SMALL_PROMPTS = {"en": ("small_question",), "zh": ()}  # of the embedded model, which reads English
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ class Library:
         texts = [
             repr((self.prompt(name, language), self.principles(language), self.triplets(language)))
             for language in LANGUAGES
-            for name in PROMPTS
+            for name in prompt_names(language)
         ]
         return content_id("prompts", *texts)
 
@@ -88,7 +91,7 @@ class Library:
         if self.folder is not None and not self.folder.is_dir():
             raise ExamplesError(f"{self.folder}: no such folder of prompts")
         for language in LANGUAGES:
-            for name in PROMPTS:
+            for name in prompt_names(language):
                 self.prompt(name, language)
             self.principles(language)
             self.triplets(language)
@@ -97,6 +100,11 @@ class Library:
         if self.folder is not None and (own := self.folder / language / name).is_file():
             return own
         return built_in(language, name)
+
+
+def prompt_names(language: str) -> tuple[str, ...]:
+    """The prompts that there are for a language."""
+    return (*PROMPTS, *SMALL_PROMPTS[language])
 
 
 def built_in(language: str, name: str) -> Path:

@@ -142,6 +142,20 @@ def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
         check_same_thread=False,
     )
     connection.row_factory = sqlite3.Row
+    if read_only:
+        try:
+            connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+        except sqlite3.OperationalError:
+            # A folder that cannot be written holds no writer either.
+            connection.close()
+            return _frozen(path)
+    return connection
+
+
+def _frozen(path: Path) -> sqlite3.Connection:
+    url = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+    connection = sqlite3.connect(url, uri=True, check_same_thread=False)
+    connection.row_factory = sqlite3.Row
     return connection
 
 

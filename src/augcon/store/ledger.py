@@ -54,6 +54,9 @@ PAIRS = """
 """
 
 
+LONGEST_EXAMPLE = 300  # characters
+
+
 @dataclass(frozen=True, slots=True)
 class TreeRow:
     """A node as `augcon show` prints it, with its question and what became of that."""
@@ -84,6 +87,12 @@ class Ledger:
     def fact(self, key: str) -> str | None:
         row = self._database.row("SELECT value FROM meta WHERE key = ?", (key,))
         return None if row is None else str(row["value"])
+
+    def is_untouched(self) -> bool:
+        """Whether nothing was ever asked, so that nothing is lost by other settings."""
+        sql = "SELECT EXISTS (SELECT 1 FROM journal) + EXISTS (SELECT 1 FROM steps) AS any"
+        row = self._database.row(sql)
+        return row is not None and not row["any"]
 
     def set_fact(self, key: str, value: str) -> None:
         """Write a fact about the run and wait until it is on disk."""
@@ -167,6 +176,32 @@ class Ledger:
         told = Counter(row["detail"] or row["reason"] for row in rows)
         return "; ".join(f"{n} contexts: {detail}" for detail, n in told.most_common(3))
 
+    def why_failed(self) -> str:
+        """What failed most often, with an example; empty where nothing did."""
+        found = [
+            (row["n"], row["reason"], row["detail"])
+            for table in ("contexts", "nodes", "answers")
+            for row in self._database.rows(
+                f"SELECT COUNT(*) AS n, reason, MIN(detail) AS detail FROM {table} "  # noqa: S608
+                "WHERE state = 'failed' GROUP BY reason"
+            )
+        ]
+        if not found:
+            return ""
+        number, reason, detail = max(found)
+        return f"{number} times {reason}, as in: {' '.join(detail.split())[:LONGEST_EXAMPLE]}"
+
+    def left_out(self) -> Iterator[tuple[str, str]]:
+        """Documents and root contexts that were not worked on: where, and why."""
+        for row in self._database.rows(
+            "SELECT * FROM documents WHERE state != 'kept' ORDER BY name"
+        ):
+            yield row["name"], row["detail"] or row["reason"]
+        sql = "SELECT * FROM contexts WHERE state IN ('rejected', 'failed') ORDER BY position"
+        for row in self._database.rows(sql):
+            place = f"{row['document']} [{row['start']}:{row['end']}]"
+            yield place, row["detail"] or row["reason"]
+
     def roots(self) -> Iterator[Context]:
         """Every root context that is or was to be augmented, in order."""
         sql = "SELECT * FROM contexts WHERE state != 'rejected' ORDER BY position"
@@ -199,7 +234,7 @@ class Ledger:
             for table in ("nodes", "questions", "answers"):
                 c.execute(f"DELETE FROM {table} WHERE root_id = ?", (root,))  # noqa: S608
             c.executemany(
-                "INSERT INTO nodes VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                "INSERT INTO nodes VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
                 [_node_row(root, node) for node in result.nodes],
             )
             c.executemany(
@@ -293,7 +328,7 @@ def _node_row(root: str, node: Node) -> tuple[object, ...]:
     c, v, split = node.context, node.verdict, node.split
     return (
         *(root, node.pass_number, c.id, c.parent_id, c.depth, c.start, c.end, c.units, c.text),
-        *(v.state, v.reason, v.detail, split.state, split.reason),
+        *(v.state, v.reason, v.detail, split.state, split.reason, split.detail),
     )
 
 

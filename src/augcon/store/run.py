@@ -96,7 +96,7 @@ class Run:
 
     def _claim(self, identity: Mapping[str, object], corpus: str) -> None:
         known = self.ledger.fact("identity")
-        if known is None:
+        if known is None or self.ledger.is_untouched():
             self.ledger.set_fact("corpus", corpus)
             self.ledger.set_fact("identity", json.dumps(identity, sort_keys=True))
             return

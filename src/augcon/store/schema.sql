@@ -58,6 +58,7 @@ CREATE TABLE nodes (
     detail TEXT NOT NULL,
     split_state TEXT NOT NULL,
     split_reason TEXT NOT NULL,
+    split_detail TEXT NOT NULL,
     PRIMARY KEY (root_id, pass, id)
 ) WITHOUT ROWID;
 

@@ -22,8 +22,10 @@ import numpy.typing as npt
 from augcon.corpus import SentenceSplitter, Span
 from augcon.llm.base import Choice, Reply, Request, Sampling
 from augcon.llm.call import Caller, Unusable
+from augcon.llm.encode import encode
 from augcon.prompts import Prompt
 from augcon.records import Context
+from augcon.together import single_fault
 from augcon.tree.candidates import objection, openings
 from augcon.tree.split import Division, Weakening
 
@@ -84,8 +86,14 @@ class BoundaryDivider:
 
     async def divide(self, node: Context, pass_number: int) -> Division:
         """The node's question of this pass, and its two parts, which are the same in every pass."""
-        parts, question = await asyncio.gather(self._parts(node), self._question(node, pass_number))
-        return Division(question, parts, "" if question else NO_QUESTION)
+        try:
+            async with asyncio.TaskGroup() as group:
+                parts = group.create_task(self._parts(node))
+                asked = group.create_task(self._question(node, pass_number))
+        except ExceptionGroup as faults:
+            raise single_fault(faults) from faults
+        question = asked.result()
+        return Division(question, parts.result(), "" if question else NO_QUESTION)
 
     async def weak_question(self, node: Context, weakening: Weakening) -> str:
         """One question as the weakened prompt gives it, taken as it comes."""
@@ -111,11 +119,9 @@ class BoundaryDivider:
         """How good it is to cut after each sentence but the last: (n_sentences - 1,)."""
         # One after the other: each text continues the one before, which the server has just read.
         newlines = [await self._newline_logprob(text[: span.end]) for span in spans[:-1]]
-        vectors = await asyncio.gather(
-            *(self._vector(text[span.start : span.end]) for span in spans)
-        )
+        vectors = await encode(self._encoder, [text[span.start : span.end] for span in spans])
         lengths = np.array([span.end - span.start for span in spans], dtype=np.float64)
-        coherence = coherence_of_halves(np.array(vectors))
+        coherence = coherence_of_halves(vectors)
         balance = balance_of_halves(lengths)
         scores: Floats = standardised(np.array(newlines)) + standardised(coherence)
         return scores + BALANCE_WEIGHT * standardised(balance)
@@ -134,9 +140,6 @@ class BoundaryDivider:
             top_logprobs=1,
         )
         return await self._reader.ask(request, _first_logprob)
-
-    async def _vector(self, text: str) -> tuple[float, ...]:
-        return await self._encoder.ask(Request("embedding", text=text), _embedding)
 
     async def _question(self, node: Context, pass_number: int) -> str:
         """The likeliest candidate that passes the filter; "" where two draws bring none.
@@ -232,9 +235,3 @@ def _first_logprob(reply: Reply) -> float:
     if not reply.choices or not reply.choices[0].tokens:
         raise Unusable("the reply holds no log-probability")
     return reply.choices[0].tokens[0].logprob
-
-
-def _embedding(reply: Reply) -> tuple[float, ...]:
-    if not reply.embedding:
-        raise Unusable("the reply holds no embedding")
-    return reply.embedding

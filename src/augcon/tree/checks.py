@@ -14,13 +14,15 @@ __all__ = ["check_parts"]
 # without bound; polishing a part to stand alone costs a few words, never a quarter of the text.
 LARGEST_GROWTH = 1.25
 SLACK_UNITS = 8
+# Two parts that hold less of their parent than this have lost text that nothing will be asked of.
+LEAST_COVERAGE = 0.5
 
 
 def check_parts(parent: Context, parts: Sequence[str], least_precision: float) -> Verdict:
     """Algorithm 1's hallucination checks on the parts of one context.
 
     Each part must be shorter than its parent, and its ROUGE-L precision against the parent must
-    reach `least_precision`; the parts together must not repeat the parent.
+    reach `least_precision`; the parts together must cover the parent and not repeat it.
     """
     if not parts:
         return rejected("nothing_to_split")
@@ -34,4 +36,9 @@ def check_parts(parent: Context, parts: Sequence[str], least_precision: float) -
     worst = min(rouge_l(part, parent.text).precision for part in parts)
     if worst < least_precision:
         return rejected("part_not_from_context", f"ROUGE-L precision {worst:.2f}")
+    covered = rouge_l("\n".join(parts), parent.text).recall
+    if covered < LEAST_COVERAGE and len(set(parts)) < len(parts):
+        return rejected("parts_overlap", "the same part twice")
+    if covered < LEAST_COVERAGE:
+        return rejected("parts_lose_text", f"they hold {covered:.0%} of it")
     return Verdict()

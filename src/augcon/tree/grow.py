@@ -45,7 +45,7 @@ class Tree:
         try:
             division = await self.divider.divide(context, number)
         except ItemError as error:
-            return (Node(context, number, failed(error.reason, str(error)), NOT_SPLIT),)
+            return (Node(context, number, failed(error.reason, error.detail), NOT_SPLIT),)
         split = (
             check_parts(context, division.parts, self.child_precision)
             if context.depth < self._deepest(root)

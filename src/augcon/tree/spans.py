@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import NamedTuple
 
 from rapidfuzz.distance import LCSseq
@@ -11,6 +12,8 @@ from augcon.rouge import token_spans, tokens
 __all__ = ["Place", "locate"]
 
 GAP_COST = 0.5  # a source token that the part does not hold, against one that it does
+MAIN_SHARE = 0.65  # of the aligned tokens; a stretch with fewer is not the only one
+OPENING = ("Ps", "Pi")  # Unicode's opening brackets and quotation marks
 
 
 class Place(NamedTuple):
@@ -29,7 +32,8 @@ def locate(part: str, source: str, after: int = 0) -> Place:
     other part as well, where it explains no less of it. The tokens of both are aligned by
     their longest common subsequence, and the stretch with the most aligned and fewest foreign
     tokens is taken (a maximum-sum run), so that a stray "the" far away does not widen it. A part
-    that shares no token with its source is given the whole of it, with nothing explained.
+    that was made from several stretches spans from the first to the last. A part that shares no
+    token with its source is given the whole of it, with nothing explained.
     """
     if (at := source.find(part, after)) >= 0 or (at := source.find(part)) >= 0:
         return Place(at, at + len(part), 1.0)
@@ -48,7 +52,10 @@ def _most_alike(part: str, source: str) -> Place:
         return Place(0, len(source), 0.0)
     first, last = _densest(shared, len(there))
     inside = sum(first <= i <= last for i in shared)
-    start, end = there[first].start, _past_punctuation(source, there[last].end)
+    if inside < MAIN_SHARE * len(shared):
+        first, last, inside = min(shared), max(shared), len(shared)
+    start = _before_opening(source, there[first].start)
+    end = _past_closing(source, there[last].end)
     return Place(start, end, inside / len(wanted))
 
 
@@ -74,7 +81,15 @@ def _densest(shared: set[int], n_tokens: int) -> tuple[int, int]:
     return best_run
 
 
-def _past_punctuation(text: str, at: int) -> int:
+def _past_closing(text: str, at: int) -> int:
     while at < len(text) and not text[at].isspace() and not text[at].isalnum():
+        if unicodedata.category(text[at]) in OPENING:
+            break
         at += 1
+    return at
+
+
+def _before_opening(text: str, at: int) -> int:
+    while at > 0 and unicodedata.category(text[at - 1]) in OPENING:
+        at -= 1
     return at

@@ -1,0 +1,216 @@
+"""Fine-tune a small chat model with a low-rank adapter (LoRA, arXiv 2106.09685).
+
+    base model (a GGUF file) + examples ──▶ adapter folder in peft's format, and its losses
+
+Only the tokens of the completions are learned from. A seed decides everything that is drawn: the
+same examples, settings and versions on the same kind of processor give the same adapter. torch and
+its kin are imported here and nowhere else; they come with the extra `train`.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from augcon.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from augcon.llm.base import Message
+
+__all__ = ["Example", "LoraSettings", "Loss", "load_base", "train_lora"]
+
+IGNORED = -100  # torch's mark for tokens that are not learned from
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A chat and the completion to learn."""
+
+    messages: tuple[Message, ...]
+    completion: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoraSettings:
+    """How to train.
+
+    rank, alpha     of the adapter; its change of a matrix is alpha / rank · B A
+    epochs          at most so many; the one with the least held-out loss is kept
+    learning_rate   the highest; it rises for `warmup` of all steps and falls as a cosine
+    """
+
+    rank: int = 16
+    alpha: int = 32
+    dropout: float = 0.05
+    epochs: int = 4
+    batch: int = 8
+    learning_rate: float = 1e-3
+    warmup: float = 0.06
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Mean cross-entropy per completion token, in nats, after an epoch (0: before training)."""
+
+    epoch: int
+    training: float
+    held_out: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Encoded:
+    prompt: list[int]
+    completion: list[int]
+
+
+def train_lora(
+    base: Path,
+    examples: Sequence[Example],
+    held_out: Sequence[Example],
+    settings: LoraSettings,
+    target: Path,
+    report: Callable[[Loss], None],
+) -> list[Loss]:
+    """Train on `examples` and write the best epoch's adapter to the folder `target`.
+
+    base  a GGUF file of a llama-like model with a chat template
+    Raises MissingExtraError without torch, transformers and peft.
+    """
+    torch = _torch()
+    torch.manual_seed(settings.seed)
+    draw = random.Random(settings.seed)  # noqa: S311 - a seeded order, not a secret
+    model, tokenizer = load_base(base)
+    adapted = _with_adapter(model, settings)
+    train = [_encode(tokenizer, example) for example in examples]
+    test = [_encode(tokenizer, example) for example in held_out]
+    steps = settings.epochs * math.ceil(len(train) / settings.batch)
+    optimiser = torch.optim.AdamW(
+        [p for p in adapted.parameters() if p.requires_grad], settings.learning_rate
+    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda step: _rate(step, steps, settings.warmup)
+    )
+    losses = [Loss(0, math.nan, _evaluate(adapted, test, settings.batch))]
+    report(losses[0])
+    for epoch in range(1, settings.epochs + 1):
+        total = 0.0
+        batches = list(_batches(train, settings.batch, draw))
+        for batch in batches:
+            loss = _loss(adapted, batch)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(adapted.parameters(), 1.0)
+            optimiser.step()
+            schedule.step()
+            optimiser.zero_grad()
+            total += loss.item()
+        held = _evaluate(adapted, test, settings.batch)
+        losses.append(Loss(epoch, total / len(batches), held))
+        report(losses[-1])
+        if held <= min(loss.held_out for loss in losses):
+            adapted.save_pretrained(target)
+    return losses
+
+
+def load_base(path: Path) -> tuple[Any, Any]:
+    """The model in 32-bit floats and its tokenizer, from a GGUF file."""
+    torch = _torch()
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    named = {"gguf_file": path.name}
+    tokenizer = AutoTokenizer.from_pretrained(str(path.parent), **named)
+    model = AutoModelForCausalLM.from_pretrained(str(path.parent), dtype=torch.float32, **named)
+    return model, tokenizer
+
+
+def _torch() -> Any:
+    try:
+        import peft  # noqa: F401
+        import torch
+        import transformers
+    except ImportError as error:
+        raise MissingExtraError("training", "train") from error
+    transformers.logging.set_verbosity_error()
+    return torch
+
+
+def _with_adapter(model: Any, settings: LoraSettings) -> Any:
+    from peft import LoraConfig, get_peft_model
+
+    return get_peft_model(
+        model,
+        LoraConfig(
+            r=settings.rank,
+            lora_alpha=settings.alpha,
+            lora_dropout=settings.dropout,
+            target_modules="all-linear",
+            task_type="CAUSAL_LM",
+        ),
+    )
+
+
+def _encode(tokenizer: Any, example: Example) -> _Encoded:
+    turns = [{"role": m.role, "content": m.content} for m in example.messages]
+    prompt = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    completion = example.completion + tokenizer.eos_token
+    return _Encoded(
+        tokenizer(prompt, add_special_tokens=False).input_ids,
+        tokenizer(completion, add_special_tokens=False).input_ids,
+    )
+
+
+def _batches(
+    examples: Sequence[_Encoded], size: int, draw: random.Random
+) -> Iterator[list[_Encoded]]:
+    """Batches of about equal length, in random order: little of the work is padding."""
+    shuffled = sorted(examples, key=lambda e: (len(e.prompt) // 32, draw.random()))
+    batches = [shuffled[at : at + size] for at in range(0, len(shuffled), size)]
+    draw.shuffle(batches)
+    yield from batches
+
+
+def _loss(model: Any, batch: Sequence[_Encoded]) -> Any:
+    torch = _torch()
+    length = max(len(e.prompt) + len(e.completion) for e in batch)
+    tokens = torch.zeros((len(batch), length), dtype=torch.long)
+    labels = torch.full((len(batch), length), IGNORED)
+    seen = torch.zeros((len(batch), length), dtype=torch.long)
+    for row, example in enumerate(batch):
+        whole = example.prompt + example.completion
+        tokens[row, : len(whole)] = torch.tensor(whole)
+        labels[row, len(example.prompt) : len(whole)] = torch.tensor(example.completion)
+        seen[row, : len(whole)] = 1
+    device = model.device
+    with torch.autocast(device.type, dtype=torch.bfloat16):
+        output = model(
+            input_ids=tokens.to(device), attention_mask=seen.to(device), labels=labels.to(device)
+        )
+    return output.loss
+
+
+def _evaluate(model: Any, examples: Sequence[_Encoded], size: int) -> float:
+    """Mean loss per completion token; not a number where nothing is held out."""
+    torch = _torch()
+    model.eval()
+    total = 0.0
+    count = 0
+    with torch.no_grad():
+        for at in range(0, len(examples), size):
+            batch = examples[at : at + size]
+            learned = sum(len(e.completion) for e in batch)
+            total += _loss(model, batch).item() * learned
+            count += learned
+    model.train()
+    return total / count if count else math.nan
+
+
+def _rate(step: int, steps: int, warmup: float) -> float:
+    rising = max(1.0, warmup * steps)
+    if step < rising:
+        return (step + 1) / rising
+    return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1.0, steps - rising)))
