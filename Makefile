@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: venv check test format
+.PHONY: venv check test format adapter
 
 venv: $(BIN)/augcon
 
@@ -28,3 +28,8 @@ format: venv
 # Written from the settings themselves.
 docs/settings.md: src/augcon/config.py src/augcon/templates.py
 	$(BIN)/python -m tests.write_settings_page
+
+# The embedded model's adapter, from adapter/passages: half an hour on two cores.
+adapter: venv
+	$(BIN)/pip install -q 'torch==2.13.0' -e '.[local,train]'
+	$(BIN)/python -m adapter

@@ -103,8 +103,13 @@ def test_records_and_errors_can_be_carried_between_processes() -> None:
 
 
 def test_the_users_mistakes_exit_with_2_and_everything_else_with_1() -> None:
-    def exit_codes(kind: type[errors.AugConError]) -> set[int]:
-        return {kind.exit_code}.union(*(exit_codes(sub) for sub in kind.__subclasses__()))
+    def kinds_of(kind: type[errors.AugConError]) -> set[type[errors.AugConError]]:
+        return {kind}.union(*map(kinds_of, kind.__subclasses__()))
 
-    assert exit_codes(errors.UserError) == {2}
-    assert exit_codes(errors.RunError) == exit_codes(errors.ItemError) == {1}
+    def exit_codes(kinds: set[type[errors.AugConError]]) -> set[int]:
+        return {kind.exit_code for kind in kinds}
+
+    named_wrong = {errors.KeyRefusedError, errors.NotServedError}  # the key, the model, the URL
+    assert exit_codes(kinds_of(errors.UserError) | named_wrong) == {2}
+    assert exit_codes(kinds_of(errors.RunError) - named_wrong) == {1}
+    assert exit_codes(kinds_of(errors.ItemError)) == {1}

@@ -84,4 +84,6 @@ def _tell(result: Result) -> None:
         console.print(f"  ({source})", style="dim", markup=False)
     console.print()
     print(f"{books.pairs} pairs: {result.dataset_path}")
+    if books.ranking:
+        print(f"ranked by {books.ranking}")
     print(f"report: {result.folder / 'report.html'}")

@@ -29,6 +29,7 @@ def status(out: Out, json: Json = False) -> None:
             f"\n{books.state}; {books.pairs} pairs; {calls.calls} calls, "
             f"{calls.calls_replayed} replayed, {calls.unusable} unusable replies; "
             f"{calls.prompt_tokens} + {calls.completion_tokens} tokens; {books.seconds:.0f} s"
+            + (f"; ranked by {books.ranking}" if books.ranking else "")
             + ("" if books.cost is None else f"; cost {books.cost:.2f}")
         )
     if not books.balanced:

@@ -12,6 +12,7 @@ from typing import Any
 
 from augcon.records import Pair
 from augcon.store import Books, Run, write_atomically
+from augcon.store.books import CHANCE
 
 __all__ = ["write_report"]
 
@@ -23,6 +24,7 @@ def write_report(run: Run) -> None:
     """Write OUT/report.html from what the run's database holds."""
     books = run.books()
     pairs = list(run.ledger.pairs())
+    shape = sorted((pair.depth, pair.granularity) for pair in pairs)
     steps = {name: json.loads(output) for name, output in run.ledger.steps().items()}
     page = resources.files("augcon.report").joinpath("page.html").read_text(encoding="utf-8")
     filled = Template(page).substitute(
@@ -33,7 +35,7 @@ def write_report(run: Run) -> None:
         calls=_calls(books),
         scorer=_scorer(steps.get("scorer")),
         examples=_examples(steps),
-        shape=_bars(Counter(f"{p.granularity}, depth {p.depth}" for p in pairs)),
+        shape=_bars(Counter(f"depth {depth}, {kind}" for depth, kind in shape)),
         documents=_bars(Counter(p.document for p in pairs)),
         samples="".join(map(_sample, _spread(pairs))),
     )
@@ -83,7 +85,7 @@ def _scorer(step: Mapping[str, Any] | None) -> str:
         f"<td class='n'>{a['pairs']}</td></tr>"
         for kind, a in step["held_out"].items()
     )
-    chance = step["held_out"]["all"]["interval"][0] <= 0.5
+    chance = step["held_out"]["all"]["interval"][0] <= CHANCE
     warning = _bad("No better than chance on held-out roots: ranks mean little.") if chance else ""
     return (
         f"<p>Linear head on the base model's hidden state, fitted on {step['trained_on']} contrast "
@@ -117,7 +119,7 @@ def _bars(counts: Counter[str]) -> str:
     return "".join(
         f"<tr><td>{escape(label)}</td><td class='n'>{n}</td><td>"
         f"<span class='bar' style='width:{WIDEST_BAR * n / most:.2f}em'></span></td></tr>"
-        for label, n in sorted(counts.items())
+        for label, n in counts.items()
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from augcon.records import State
 from augcon.store.database import Database
@@ -25,6 +26,9 @@ OUTCOMES = {
     "questions": "SELECT state, reason, COUNT(*) AS n FROM questions GROUP BY 1, 2",
     "answers": "SELECT state, reason, COUNT(*) AS n FROM answers GROUP BY 1, 2",
 }
+
+
+CHANCE = 0.5
 
 
 @dataclass(slots=True)
@@ -67,13 +71,17 @@ class Calls:
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """A run's books. `pairs` is the number of question-answer pairs."""
+    """A run's books. `pairs` is the number of question-answer pairs.
+
+    ranking  what ranked the questions, and how well it did on contexts it was not fitted on
+    """
 
     stages: Mapping[str, StageBooks]
     calls: Calls
     seconds: float
     cost: float | None
     state: str
+    ranking: str
 
     @property
     def pairs(self) -> int:
@@ -90,6 +98,7 @@ class Books:
             "pairs": self.pairs,
             **asdict(self.calls),
             "cost": self.cost,
+            "ranking": self.ranking,
             "seconds": round(self.seconds, 1),
             "balanced": self.balanced,
         }
@@ -121,13 +130,15 @@ def read_books(database: Database, prices: tuple[float, float] | None = None) ->
     stages["splits"].entered = stages["nodes"].entered - _never_split(stages["nodes"])
     stages["questions"].entered = stages["nodes"].kept
     stages["answers"].entered = stages["questions"].kept
-    if (contrasts := _contrasts(database)) is not None:
-        stages["contrasts"] = contrasts
+    scorer = _scorer_step(database)
+    if "contrasts" in scorer:
+        stages["contrasts"] = _contrasts(scorer["contrasts"])
     calls = _calls(database)
     cost = None
     if prices is not None:
         cost = (calls.prompt_tokens * prices[0] + calls.completion_tokens * prices[1]) / 1e6
-    return Books(stages, calls, _fact(database, "seconds"), cost, _state(database, stages))
+    seconds, state = _fact(database, "seconds"), _state(database, stages)
+    return Books(stages, calls, seconds, cost, state, _ranking(scorer))
 
 
 def _outcomes(database: Database, sql: str, entered: int) -> StageBooks:
@@ -148,16 +159,29 @@ def _outcomes(database: Database, sql: str, entered: int) -> StageBooks:
     return stage
 
 
-def _contrasts(database: Database) -> StageBooks | None:
-    """The scorer's training pairs, as its step wrote them down."""
+def _scorer_step(database: Database) -> dict[str, Any]:
+    """What the step that fits the scorer wrote down; empty before it is done."""
     row = database.row("SELECT output FROM steps WHERE name = 'scorer' ORDER BY rowid DESC LIMIT 1")
-    books = json.loads(row["output"]).get("contrasts") if row is not None else None
-    if books is None:
-        return None
+    found: dict[str, Any] = json.loads(row["output"]) if row is not None else {}
+    return found
+
+
+def _contrasts(books: dict[str, Any]) -> StageBooks:
+    """The scorer's training pairs."""
     failures = {"unusable_reply": books["failed"]} if books["failed"] else {}
     return StageBooks(
         books["in"], books["kept"], books["failed"], 0, dict(books["rejected"]), failures
     )
+
+
+def _ranking(scorer: dict[str, Any]) -> str:
+    if not scorer:
+        return ""
+    if "held_out" not in scorer:
+        return f"the fallback ranker, a lexical heuristic ({scorer['why']})"
+    told = scorer["held_out"]["all"]
+    chance = ", no better than chance" if told["interval"][0] <= CHANCE else ""
+    return f"a scorer that ranks {told['right']} of {told['pairs']} held-out pairs right{chance}"
 
 
 def _never_split(nodes: StageBooks) -> int:
