@@ -72,9 +72,10 @@ class Library:
         spoken = prompt_language(language)
         if self.examples_file is None:
             return read_triplets(self._find(spoken, "annotated.jsonl"), spoken)
-        return tuple(
-            t for t in read_triplets(self.examples_file) if prompt_language(t.language) == spoken
-        )
+        own = read_triplets(self.examples_file)
+        if not own:
+            raise ExamplesError(f"{self.examples_file}: holds no annotated example")
+        return tuple(t for t in own if prompt_language(t.language) == spoken)
 
     def fingerprint(self) -> str:
         """An id of everything that the files hold: it changes when any of them does."""
