@@ -11,10 +11,12 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 
+from augcon.admission import cut_roots
 from augcon.answer import FEWEST_TO_SEARCH
-from augcon.assemble import is_embedded, library_of, readable_languages
+from augcon.assemble import is_embedded, library_of
 from augcon.config import Settings
-from augcon.corpus import Corpus, count_units, cut_contexts
+from augcon.corpus import Corpus, count_units
+from augcon.errors import CorpusError
 from augcon.llm.models import CALLS_AT_ONCE
 from augcon.prompts import Library, Weakening
 from augcon.prompts.library import prompt_language
@@ -71,26 +73,19 @@ class _Sum:
 
 
 def make_plan(corpus: Corpus, settings: Settings) -> Plan:
-    """Forecast a run over this corpus with these settings."""
-    cut = [
-        context
-        for document in corpus.documents
-        for context in cut_contexts(document, settings.tree.max_units, settings.tree.min_units)
-    ]
-    readable = readable_languages(settings)
-    roots: list[Context] = []
-    skipped = Counter[str]()
-    for context in cut:
-        if readable is not None and context.language not in readable:
-            skipped["language_not_supported"] += 1
-        elif context.units < settings.tree.min_units:
-            skipped["below_min_units"] += 1
-        elif settings.limit is not None and len(roots) >= settings.limit:
-            skipped["beyond_limit"] += 1
-        else:
-            roots.append(context)
+    """Forecast a run over this corpus with these settings.
+
+    Raises CorpusError where no context would be worked on.
+    """
+    cut = [root for _, roots in cut_roots(corpus, settings) for root in roots]
+    skipped = Counter(root.verdict.reason for root in cut if not root.admitted)
+    if len(skipped) and skipped.total() == len(cut):
+        told = Counter(root.verdict.detail for root in cut)
+        why = "; ".join(f"{n} contexts: {detail}" for detail, n in told.most_common(3))
+        raise CorpusError(f"nothing would be asked: {why}")
+    roots = [root.context for root in cut if root.admitted]
     total = _asked(roots, settings, library_of(settings))
-    pairs = sum(quota_of(c.units, settings.selection.units_per_pair) for c in roots)
+    pairs = sum(root.quota for root in cut if root.admitted)
     return Plan(
         documents=len(corpus.documents),
         rejected_documents=dict(Counter(r.reason for r in corpus.rejected)),

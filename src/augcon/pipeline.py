@@ -13,18 +13,18 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from augcon.assemble import assemble_tree, library_of, readable_languages
+from augcon.admission import cut_roots
+from augcon.assemble import assemble_tree, library_of
 from augcon.augment import Stages, augment
 from augcon.config import Settings
-from augcon.corpus import Corpus, cut_contexts
+from augcon.corpus import Corpus
 from augcon.engine import each
 from augcon.export import write_dataset
 from augcon.llm.call import Meter
 from augcon.llm.models import Models, open_models
 from augcon.prepare import prepare_responder, prepare_scorer
-from augcon.records import Augmented, Context, State, Verdict, failed, rejected
+from augcon.records import Augmented, Context, failed
 from augcon.report import write_report
-from augcon.select import quota_of
 from augcon.store import Run
 from augcon.together import single_fault
 
@@ -117,24 +117,9 @@ async def _augment_all(stages: Stages, run: Run, watch: Watch, width: int) -> No
 
 def open_books(corpus: Corpus, settings: Settings, run: Run) -> None:
     """Cut the corpus into root contexts and write down which of them are to be worked on."""
-    tree, per_pair = settings.tree, settings.selection.units_per_pair
-    cut = [(d, cut_contexts(d, tree.max_units, tree.min_units)) for d in corpus.documents]
-    contexts: list[tuple[Context, int, Verdict]] = []
-    accepted = 0
-    for context in (c for _, roots in cut for c in roots):
-        verdict = _admission(context, accepted, settings)
-        accepted += verdict.state is State.PENDING
-        contexts.append((context, quota_of(context.units, per_pair), verdict))
-    run.ledger.open_books([(d, len(roots)) for d, roots in cut], corpus.rejected, contexts)
-
-
-def _admission(context: Context, accepted: int, settings: Settings) -> Verdict:
-    readable = readable_languages(settings)
-    if readable is not None and context.language not in readable:
-        detail = f"{context.language}: the embedded model reads English only; use --base-url"
-        return rejected("language_not_supported", detail)
-    if context.units < settings.tree.min_units:
-        return rejected("below_min_units", f"{context.units} units")
-    if settings.limit is not None and accepted >= settings.limit:
-        return rejected("beyond_limit", f"--limit {settings.limit}")
-    return Verdict(State.PENDING)
+    cut = cut_roots(corpus, settings)
+    run.ledger.open_books(
+        [(document, len(roots)) for document, roots in cut],
+        corpus.rejected,
+        [(root.context, root.quota, root.verdict) for _, roots in cut for root in roots],
+    )

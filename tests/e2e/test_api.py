@@ -60,6 +60,28 @@ def test_a_result_shows_and_exports(result: augcon.Result, tmp_path: Path) -> No
     assert not (tmp_path / "b.jsonl").exists()
 
 
+def test_a_result_is_a_table_for_pandas(result: augcon.Result) -> None:
+    frame = result.to_pandas()
+    assert list(frame["question"]) == [pair.question for pair in result]
+    assert list(frame["source_start"]) == [pair.start for pair in result]
+
+
+def test_a_result_is_a_dataset_of_the_datasets_library(result: augcon.Result) -> None:
+    dataset = result.to_dataset()
+    assert dataset["answer"][:] == [pair.answer for pair in result]
+    assert dataset[0]["source"]["document"] == next(iter(result)).document
+
+
+def test_parquet_holds_what_the_jsonl_holds(result: augcon.Result, tmp_path: Path) -> None:
+    import pandas
+
+    assert result.export(tmp_path / "a.parquet", "alpaca") == len(result)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.parquet"]
+    result.export(tmp_path / "a.jsonl", "alpaca")
+    lines = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text("utf-8").splitlines()]
+    assert pandas.read_parquet(tmp_path / "a.parquet").to_dict("records") == lines
+
+
 @pytest.mark.parametrize(
     ("method", "library"), [("to_pandas", "pandas"), ("to_dataset", "datasets")]
 )

@@ -14,7 +14,7 @@ from augcon.cli import main
 from augcon.llm import call as call_path
 from tests.e2e.program import at, call, dataset, rows, small_settings
 from tests.simulated_server import KEY, MODEL, Faults, Simulation, simulated_server
-from tests.small_corpora import english, write_corpus
+from tests.small_corpora import chinese, english, write_corpus
 
 
 @dataclass(frozen=True)
@@ -434,6 +434,13 @@ def test_plan_asks_nothing(cli: Cli, server: Simulation, corpus: Path) -> None:
     assert told["calls"] > 0
     assert told["cost"] is None
     assert len(server.log.bodies) == asked
+
+
+def test_a_plan_for_what_the_model_cannot_read_says_so(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "井.txt").write_text(chinese(1, 12), encoding="utf-8")
+    line = complaint(cli("plan", tmp_path), 2)
+    assert "nothing would be asked" in line
+    assert "reads English only; use --base-url" in line
 
 
 def test_init_writes_settings_and_prompts_that_a_run_takes_as_they_are(

@@ -108,7 +108,7 @@ class Run:
         if changes := _differences(json.loads(known), identity):
             raise OutputError(
                 f"{self.folder}: belongs to a run with other settings ({'; '.join(changes)}); "
-                "choose another folder with -o, or go back to those settings"
+                "choose another folder with -o, or go back to those settings (the same --config?)"
             )
 
 
