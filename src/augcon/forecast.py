@@ -79,7 +79,7 @@ def make_plan(corpus: Corpus, settings: Settings) -> Plan:
     """
     cut = [root for _, roots in cut_roots(corpus, settings) for root in roots]
     skipped = Counter(root.verdict.reason for root in cut if not root.admitted)
-    if len(skipped) and skipped.total() == len(cut):
+    if skipped and skipped.total() == len(cut):
         told = Counter(root.verdict.detail for root in cut)
         why = "; ".join(f"{n} contexts: {detail}" for detail, n in told.most_common(3))
         raise CorpusError(f"nothing would be asked: {why}")
