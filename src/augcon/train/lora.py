@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,8 @@ class LoraSettings:
 
     rank, alpha     of the adapter; its change of a matrix is alpha / rank · B A
     epochs          at most so many; the one with the least held-out loss is kept
+    batch           at most so many examples, and so many tokens with their padding: what a step
+                    keeps in memory grows with them (about 4 MB a token with 30 layers)
     learning_rate   the highest; it rises for `warmup` of all steps and falls as a cosine
     """
 
@@ -47,6 +49,7 @@ class LoraSettings:
     dropout: float = 0.05
     epochs: int = 4
     batch: int = 8
+    batch_tokens: int = 1536
     learning_rate: float = 1e-3
     warmup: float = 0.06
     seed: int = 0
@@ -66,6 +69,10 @@ class _Encoded:
     prompt: list[int]
     completion: list[int]
 
+    @property
+    def length(self) -> int:
+        return len(self.prompt) + len(self.completion)
+
 
 def train_lora(
     base: Path,
@@ -77,28 +84,30 @@ def train_lora(
 ) -> list[Loss]:
     """Train on `examples` and write the best epoch's adapter to the folder `target`.
 
+    The best has the least held-out loss; with nothing held out, it is the last.
+
     base  a GGUF file of a llama-like model with a chat template
     Raises MissingExtraError without torch, transformers and peft.
     """
     torch = _torch()
     torch.manual_seed(settings.seed)
-    draw = random.Random(settings.seed)  # noqa: S311 - a seeded order, not a secret
+    draw = _seeded(settings.seed)
     model, tokenizer = load_base(base)
     adapted = _with_adapter(model, settings)
     train = [_encode(tokenizer, example) for example in examples]
     test = [_encode(tokenizer, example) for example in held_out]
-    steps = settings.epochs * math.ceil(len(train) / settings.batch)
+    steps = settings.epochs * len(_batches(train, settings, _seeded(settings.seed)))
     optimiser = torch.optim.AdamW(
         [p for p in adapted.parameters() if p.requires_grad], settings.learning_rate
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: _rate(step, steps, settings.warmup)
     )
-    losses = [Loss(0, math.nan, _evaluate(adapted, test, settings.batch))]
+    losses = [Loss(0, math.nan, _evaluate(adapted, test, settings))]
     report(losses[0])
     for epoch in range(1, settings.epochs + 1):
         total = 0.0
-        batches = list(_batches(train, settings.batch, draw))
+        batches = _batches(train, settings, draw)
         for batch in batches:
             loss = _loss(adapted, batch)
             loss.backward()
@@ -107,10 +116,10 @@ def train_lora(
             schedule.step()
             optimiser.zero_grad()
             total += loss.item()
-        held = _evaluate(adapted, test, settings.batch)
+        held = _evaluate(adapted, test, settings)
         losses.append(Loss(epoch, total / len(batches), held))
         report(losses[-1])
-        if held <= min(loss.held_out for loss in losses):
+        if not held_out or held <= min(loss.held_out for loss in losses[1:]):
             adapted.save_pretrained(target)
     return losses
 
@@ -162,14 +171,27 @@ def _encode(tokenizer: Any, example: Example) -> _Encoded:
     )
 
 
+def _seeded(seed: int) -> random.Random:
+    return random.Random(seed)  # noqa: S311 - an order, not a secret
+
+
 def _batches(
-    examples: Sequence[_Encoded], size: int, draw: random.Random
-) -> Iterator[list[_Encoded]]:
+    examples: Sequence[_Encoded], settings: LoraSettings, draw: random.Random
+) -> list[list[_Encoded]]:
     """Batches of about equal length, in random order: little of the work is padding."""
-    shuffled = sorted(examples, key=lambda e: (len(e.prompt) // 32, draw.random()))
-    batches = [shuffled[at : at + size] for at in range(0, len(shuffled), size)]
+    batches: list[list[_Encoded]] = []
+    for example in sorted(examples, key=lambda e: (e.length // 32, draw.random())):
+        if batches and _fits(example, batches[-1], settings):
+            batches[-1].append(example)
+        else:
+            batches.append([example])
     draw.shuffle(batches)
-    yield from batches
+    return batches
+
+
+def _fits(example: _Encoded, batch: list[_Encoded], settings: LoraSettings) -> bool:
+    longest = max(e.length for e in (*batch, example))
+    return len(batch) < settings.batch and (len(batch) + 1) * longest <= settings.batch_tokens
 
 
 def _loss(model: Any, batch: Sequence[_Encoded]) -> Any:
@@ -179,7 +201,7 @@ def _loss(model: Any, batch: Sequence[_Encoded]) -> Any:
     thousands, all places would take most of the time and ten times the memory.
     """
     torch = _torch()
-    length = max(len(e.prompt) + len(e.completion) for e in batch)
+    length = max(e.length for e in batch)
     tokens = torch.zeros((len(batch), length), dtype=torch.long)
     seen = torch.zeros((len(batch), length), dtype=torch.long)
     learned = torch.zeros((len(batch), length), dtype=torch.bool)
@@ -196,15 +218,14 @@ def _loss(model: Any, batch: Sequence[_Encoded]) -> Any:
     return torch.nn.functional.cross_entropy(logits.float(), tokens[:, 1:][learned[:, 1:]])
 
 
-def _evaluate(model: Any, examples: Sequence[_Encoded], size: int) -> float:
+def _evaluate(model: Any, examples: Sequence[_Encoded], settings: LoraSettings) -> float:
     """Mean loss per completion token; not a number where nothing is held out."""
     torch = _torch()
     model.eval()
     total = 0.0
     count = 0
     with torch.no_grad():
-        for at in range(0, len(examples), size):
-            batch = examples[at : at + size]
+        for batch in _batches(examples, settings, _seeded(settings.seed)):
             learned = sum(len(e.completion) for e in batch)
             total += _loss(model, batch).item() * learned
             count += learned
@@ -216,4 +237,5 @@ def _rate(step: int, steps: int, warmup: float) -> float:
     rising = max(1.0, warmup * steps)
     if step < rising:
         return (step + 1) / rising
-    return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1.0, steps - rising)))
+    done = min(1.0, (step - rising) / max(1.0, steps - rising))
+    return 0.5 * (1 + math.cos(math.pi * done))
