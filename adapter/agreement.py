@@ -1,7 +1,7 @@
 """Whether llama.cpp and torch read the same adapter the same way.
 
 Both are given the base model in full precision and the adapter, and the beginnings of held-out
-examples; their log-probabilities of the next token must agree.
+chats; their log-probabilities of the next token must agree.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from augcon.llm.gguf_files import requantise
-from augcon.train import Example
+from augcon.train import Chat
 from augcon.train.lora import load_base
 
 __all__ = ["worst_disagreement"]
@@ -21,9 +21,7 @@ TEXTS = 12
 LIKELIEST = 5
 
 
-def worst_disagreement(
-    base: Path, folder: Path, adapter: Path, examples: Sequence[Example]
-) -> float:
+def worst_disagreement(base: Path, folder: Path, adapter: Path, chats: Sequence[Chat]) -> float:
     """The largest difference, in nats, among the likeliest next tokens of some texts."""
     import torch
     from peft import PeftModel
@@ -35,8 +33,8 @@ def worst_disagreement(
         merged = Path(name) / "merged.gguf"
         requantise(base, merged, adapter, kind="F32")
         server = _server(merged)
-        for example in examples[:: max(1, len(examples) // TEXTS)]:
-            text = _half_done(tokenizer, example)
+        for chat in chats[:: max(1, len(chats) // TEXTS)]:
+            text = _half_done(tokenizer, chat)
             theirs = _next_tokens(server, text)
             tokens = torch.tensor([tokenizer(text, add_special_tokens=False).input_ids])
             with torch.no_grad():
@@ -45,10 +43,11 @@ def worst_disagreement(
     return worst
 
 
-def _half_done(tokenizer: Any, example: Example) -> str:
-    turns = [{"role": m.role, "content": m.content} for m in example.messages]
+def _half_done(tokenizer: Any, chat: Chat) -> str:
+    """The chat up to the middle of its last turn."""
+    turns = [{"role": m.role, "content": m.content} for m in chat[:-1]]
     prompt: str = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-    words = example.completion.split()
+    words = chat[-1].content.split()
     return prompt + " ".join(words[: len(words) // 2])
 
 

@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from augcon.assemble import library_of
+from augcon.assemble import library_of, longest_request
 from augcon.checkup import Check, examine
-from augcon.config import Settings, load_settings
+from augcon.config import HUB, Settings, load_settings
 from augcon.corpus import read_corpus
 from augcon.errors import CorpusError, MissingExtraError, ModelError, OutputError
 from augcon.export import as_record, write_dataset
@@ -121,7 +121,8 @@ def run(
 
     paths     .txt and .md files and folders of them
     out       the run's folder, created where it is not there
-    model     "embedded", or the name of a model that the server(s) at `base_url` serve
+    model     "embedded", a GGUF file (its path, or "hf:ORG/REPO:FILE"), or the name of a model
+              that the server(s) at `base_url` serve
     settings  any setting by its dotted name, as {"tree.min_units": 30}; beats `config`
 
     Raises augcon.errors.UserError for what only the caller can mend, RunError for what stopped
@@ -131,6 +132,8 @@ def run(
     library = library_of(chosen)
     corpus = read_corpus(_as_paths(paths))
     folder = Path(out)
+    if not folder.exists():
+        _demand_model(chosen)
     identity = {**chosen.identity(), "prompt files": library.fingerprint()}
     opened = Run.begin(folder, identity, corpus.id, chosen.to_toml())
     try:
@@ -140,6 +143,14 @@ def run(
     finally:
         opened.close()
     return Result(folder)
+
+
+def _demand_model(settings: Settings) -> None:
+    """A file that cannot be run is told before a run's folder is made."""
+    if settings.model.kind == "file" and not settings.model.name.startswith(HUB):
+        from augcon.llm.gguf_model import check_file
+
+        check_file(settings.model, longest_request(settings))
 
 
 def _demand_pairs(run: Run) -> None:
@@ -167,6 +178,7 @@ def plan(
     """What `run` with the same arguments would ask, cost and take. Asks nothing."""
     chosen = settings_from(model, base_url, config, None, limit, concurrency, settings)
     library_of(chosen).check()
+    _demand_model(chosen)
     return make_plan(read_corpus(_as_paths(paths)), chosen)
 
 

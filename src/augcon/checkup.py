@@ -5,13 +5,14 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-from augcon.config import EMBEDDED, ModelSettings, Settings
+from augcon.assemble import longest_request
+from augcon.config import HUB, ModelSettings, Settings
 from augcon.errors import AugConError
 from augcon.llm.base import TryAgain
 from augcon.llm.call import Caller, MemoryJournal
+from augcon.llm.local import Check, check_engine
 from augcon.llm.models import api_key, connect, probe
 from augcon.llm.openai import OpenAIModel
 
@@ -20,23 +21,15 @@ __all__ = ["Check", "examine"]
 SCARCE_BYTES = 1_000_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One finding. A finding that is not `needed` does not make a run fail."""
-
-    what: str
-    ok: bool
-    detail: str
-    needed: bool = True
-
-
 async def examine(settings: Settings) -> list[Check]:
     """Every finding, in the order in which they matter."""
     checks = list(_machine())
-    if settings.model.name == EMBEDDED:
+    if settings.model.kind == "embedded":
         from augcon.llm.embedded import check_embedded
 
-        return checks + [Check(c.what, c.ok, c.detail) for c in check_embedded()]
+        return checks + check_embedded()
+    if settings.model.kind == "file":
+        return checks + list(_file(settings))
     return checks + await _server(settings.model)
 
 
@@ -45,6 +38,29 @@ def _machine() -> Iterator[Check]:
     yield Check("Python", (3, 11) <= sys.version_info < (3, 14), version)
     free = shutil.disk_usage(Path.cwd()).free
     yield Check("disk", free > SCARCE_BYTES, f"{free / 1e9:.1f} GB free here")
+
+
+def _file(settings: Settings) -> Iterator[Check]:
+    """What a GGUF file needs; one of the hub is not fetched for it."""
+    from augcon.llm.gguf_model import check_file
+
+    engine = check_engine()
+    yield from engine
+    if not all(check.ok for check in engine):
+        return
+    name, tokens = settings.model.name, longest_request(settings)
+    if name.startswith(HUB):
+        yield Check("file", True, f"{name} is fetched when a run starts, unless it is there")
+        return
+    try:
+        header, slots = check_file(settings.model, tokens)
+    except AugConError as error:
+        yield Check("file", False, str(error))
+        return
+    size = f"{header.file_bytes / 1e9:.1f} GB"
+    window = f"a context window of {header.context_tokens} tokens"
+    yield Check("file", True, f"{header.path.name}: {header.architecture}, {size}, {window}")
+    yield Check("memory", True, f"room for {slots} requests of {tokens} tokens at once")
 
 
 async def _server(settings: ModelSettings) -> list[Check]:

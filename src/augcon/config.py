@@ -9,6 +9,7 @@ two starts of the same run.
 from __future__ import annotations
 
 import difflib
+import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -20,9 +21,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from augcon.errors import SettingsError
 
-__all__ = ["EMBEDDED", "Settings", "load_settings"]
+__all__ = ["EMBEDDED", "HUB", "Settings", "load_settings"]
 
 EMBEDDED = "embedded"
+HUB = "hf:"  # of a file of the Hugging Face Hub
 Share = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Temperature = Annotated[float, Field(ge=0, le=2)]
@@ -37,7 +39,12 @@ class _Strict(BaseModel):
 class ModelSettings(_Strict):
     """Which model, where it is, and how it is spoken to."""
 
-    name: str = Field(EMBEDDED, min_length=1, description="'embedded', or the server's model name")
+    name: str = Field(
+        EMBEDDED,
+        min_length=1,
+        description="'embedded'; a GGUF file: its path or 'hf:ORG/REPO:FILE'; "
+        "or the server's model name",
+    )
     base_urls: tuple[str, ...] = Field(
         (), description="OpenAI-compatible servers of this model; the load is shared"
     )
@@ -55,11 +62,20 @@ class ModelSettings(_Strict):
     tries: Count = Field(4, description="how often one item is asked when replies are unusable")
     concurrency: Count | None = Field(
         None,
-        description="calls in flight at once; 8 if not set, and one a core at the embedded model",
+        description="calls in flight at once; if not set, 8 at a server, one a core at the "
+        "embedded model, and as many as the memory holds at a GGUF file",
     )
     timeout: float = Field(300.0, gt=0, le=86_400, description="seconds to wait for one reply")
     price_per_million_prompt_tokens: float | None = Field(None, ge=0, description="for the cost")
     price_per_million_completion_tokens: float | None = Field(None, ge=0, description="the same")
+
+    @property
+    def kind(self) -> Literal["embedded", "file", "server"]:
+        """Where the model runs: it comes along, it is a GGUF file for this machine, or neither."""
+        if self.name == EMBEDDED:
+            return "embedded"
+        local = self.name.startswith(HUB) or self.name.lower().endswith(".gguf")
+        return "file" if local and not self.base_urls else "server"
 
     @property
     def prices(self) -> tuple[float, float] | None:
@@ -81,8 +97,13 @@ class ModelSettings(_Strict):
 
     @model_validator(mode="after")
     def _has_a_server(self) -> ModelSettings:
-        if self.name != EMBEDDED and not self.base_urls:
-            raise ValueError(f"model {self.name!r} needs a server: give --base-url")
+        if self.kind == "server" and not self.base_urls:
+            raise ValueError(
+                f"model {self.name!r} needs a server: give --base-url, "
+                "or the path of a GGUF file to run here"
+            )
+        if self.kind == "file" and self.embeddings not in ("auto", "off"):
+            raise ValueError("a GGUF file gives its own embeddings: set 'auto' or 'off'")
         if self.name == EMBEDDED and self.base_urls:
             raise ValueError("a server needs its model's name: give --model")
         return self
@@ -134,6 +155,11 @@ class AnswerSettings(_Strict):
     """Stage 3, high-fidelity responses."""
 
     temperature: Temperature = Field(0.2, description="of answers")
+    embedded: Literal["window", "written"] = Field(
+        "window",
+        description="how the embedded model answers: the closest sentences of the context, "
+        "word for word, or in its own words where these are the context's",
+    )
     principles: Path | None = Field(None, description="a file of principles in place of ours")
     examples: Path | None = Field(None, description="JSONL of annotated context, question, answer")
     shots: Count = Field(4, description="few-shot examples in the answering prompt")
@@ -159,11 +185,14 @@ class Settings(_Strict):
 
     def identity(self) -> dict[str, object]:
         """Dotted key → value of every setting that changes what the run produces."""
-        return {
+        told = {
             key: value
             for key, value in _flat(self.model_dump(mode="json"))
             if key not in OPERATIONAL
         }
+        if self.model.kind == "file":  # where it lies may change; what it holds is checked
+            told["model.name"] = Path(self.model.name).name
+        return told
 
 
 OPERATIONAL = {
@@ -229,7 +258,11 @@ def _anchored(settings: Settings, folder: Path, said: Mapping[str, object]) -> S
         }
     )
     prompts = anchor("prompts", settings.prompts)
-    return settings.model_copy(update={"prompts": prompts, "answers": answers})
+    model = settings.model
+    if model.kind == "file" and not model.name.startswith(HUB):
+        path = anchor("model.name", Path(os.path.expanduser(model.name)))  # noqa: PTH111 - never raises
+        model = model.model_copy(update={"name": str(path)})
+    return settings.model_copy(update={"prompts": prompts, "answers": answers, "model": model})
 
 
 def _problems(error: ValidationError) -> Iterator[str]:

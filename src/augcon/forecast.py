@@ -10,36 +10,49 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 
 from augcon.admission import cut_roots
 from augcon.answer import FEWEST_TO_SEARCH
-from augcon.assemble import is_embedded, library_of
+from augcon.assemble import EXAMPLE_UNITS, is_embedded, library_of
 from augcon.config import Settings
-from augcon.corpus import Corpus, count_units
+from augcon.corpus import Corpus
 from augcon.errors import CorpusError
+from augcon.llm.machine import usable_cores
 from augcon.llm.models import CALLS_AT_ONCE
 from augcon.prompts import Library, Weakening
 from augcon.prompts.library import prompt_language
+from augcon.prompts.size import (
+    TOKENS_PER_WORD,
+    TOKENS_PER_ZH_CHARACTER,
+    prompt_tokens,
+    tokens_per_unit,
+)
 from augcon.records import Context
 from augcon.scorer import draw_pilot
 from augcon.select import quota_of
 
 __all__ = ["Plan", "make_plan"]
 
-TOKENS_PER_UNIT = {"zh": 0.9}  # of a modern tokenizer
-TOKENS_PER_WORD = 1.35
 QUESTION_TOKENS = 30
 ANSWER_TOKENS = 90
 REPLY_OVERHEAD = 25
-EXAMPLE_UNITS = 150  # of an annotated example
 WEAK_PROMPT_TOKENS = 200
 # Of the embedded model, as counted on examples/: questions and draws for a node asked, and texts
 # read by the reader or the encoder for each node and each answer.
-SMALL_YIELD = 0.65
-SMALL_DRAWS = 1.4
+SMALL_YIELD = 0.55
+SMALL_DRAWS = 1.05
 SMALL_READINGS = 4
+SMALL_CANDIDATES = 4
+SMALL_ANSWER_PROMPT = 80  # the question, and the closest sentences
+SMALL_ANSWER_TOKENS = 40
+# Of a GGUF file: tokens a second times bytes, for each core, as measured on the embedded model's
+# files. A processor reads and writes the slower the larger the file is, in proportion.
+FILE_READS = 260 * 145e6
+FILE_WRITES = 80 * 145e6
+ORDINARY_FILE_BYTES = 2_500_000_000
 TOKENS_PER_SECOND = 40.0  # of one call at a hosted or GPU server; stated with the result
-EMBEDDED_PAIRS_PER_MINUTE = 17.0  # on two cores; `benchmarks/quickstart.py`
+EMBEDDED_PAIRS_PER_MINUTE = 20.0  # on two cores; `benchmarks/quickstart.py`
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,14 +142,16 @@ def _ask_root(total: _Sum, root: Context, settings: Settings, library: Library) 
     passes = max(1, math.ceil(quota * settings.selection.overgenerate / questions))
     asked = passes * nodes
     if small:
-        prompt = _prompt_tokens(library, "small_question", root.language)
-        total.add(round(SMALL_DRAWS * asked), prompt + node, QUESTION_TOKENS)
+        prompt = prompt_tokens(library.prompt("tuned_question", root.language))
+        total.add(round(SMALL_DRAWS * asked), prompt + node, SMALL_CANDIDATES * QUESTION_TOKENS)
+        if settings.answers.embedded == "written":
+            total.add(quota, prompt + node + SMALL_ANSWER_PROMPT, SMALL_ANSWER_TOKENS)
         total.add(SMALL_READINGS * (nodes + quota), node / 2, 0)
     else:
-        prompt = _prompt_tokens(library, "tree", root.language)
+        prompt = prompt_tokens(library.prompt("tree", root.language))
         total.add(asked, prompt + node, QUESTION_TOKENS + node + REPLY_OVERHEAD)
-        answers = _prompt_tokens(library, "answer", root.language)
-        shots = settings.answers.shots * EXAMPLE_UNITS * _rate(root.language)
+        answers = prompt_tokens(library.prompt("answer", root.language))
+        shots = settings.answers.shots * EXAMPLE_UNITS * tokens_per_unit(root.language)
         total.add(quota, answers + shots + node + QUESTION_TOKENS, ANSWER_TOKENS)
     if _is_ranked(settings):
         total.add(round(passes * questions), node + QUESTION_TOKENS, 0)
@@ -158,9 +173,9 @@ def _ask_search(total: _Sum, language: str, settings: Settings, library: Library
     if annotated < FEWEST_TO_SEARCH:
         return
     tried = settings.answers.search_trials * min(settings.answers.search_items, annotated - 1)
-    shots = settings.answers.shots * EXAMPLE_UNITS * _rate(language)
-    total.add(tried, _prompt_tokens(library, "answer", language) + shots, ANSWER_TOKENS)
-    judged = _prompt_tokens(library, "judge", language) + QUESTION_TOKENS + 2 * ANSWER_TOKENS
+    shots = settings.answers.shots * EXAMPLE_UNITS * tokens_per_unit(language)
+    total.add(tried, prompt_tokens(library.prompt("answer", language)) + shots, ANSWER_TOKENS)
+    judged = prompt_tokens(library.prompt("judge", language)) + QUESTION_TOKENS + 2 * ANSWER_TOKENS
     total.add(tried, judged, ANSWER_TOKENS)
 
 
@@ -168,11 +183,7 @@ def _nodes(root: Context, settings: Settings) -> tuple[int, float]:
     """How many nodes of a root are asked in one pass, and the mean tokens of their contexts."""
     nodes = nodes_asked(root.units, settings.tree.min_units)
     depth = math.log2(max(2.0, root.units / settings.tree.min_units))
-    return nodes, _rate(root.language) * root.units * (depth + 1) / nodes
-
-
-def _rate(language: str) -> float:
-    return TOKENS_PER_UNIT.get(language, TOKENS_PER_WORD)
+    return nodes, tokens_per_unit(root.language) * root.units * (depth + 1) / nodes
 
 
 def _is_ranked(settings: Settings) -> bool:
@@ -182,13 +193,6 @@ def _is_ranked(settings: Settings) -> bool:
 def _pilot(roots: list[Context], settings: Settings) -> list[Context]:
     chosen = settings.scorer
     return draw_pilot(roots, chosen.pairs, chosen.pilot_share, settings.tree.min_units)
-
-
-def _prompt_tokens(library: Library, name: str, language: str) -> float:
-    """Tokens of the constant part of a prompt."""
-    prompt = library.prompt(name, language)
-    text = prompt.instruction + "".join(v for e in prompt.examples for v in e.values())
-    return _rate(prompt.language) * count_units(text)
 
 
 def _cost(total: _Sum, settings: Settings) -> float | None:
@@ -201,7 +205,23 @@ def _cost(total: _Sum, settings: Settings) -> float | None:
 def _minutes(total: _Sum, pairs: int, settings: Settings) -> float:
     if is_embedded(settings):
         return pairs / EMBEDDED_PAIRS_PER_MINUTE
+    if settings.model.kind == "file":
+        seconds = total.prompt / FILE_READS + total.completion / FILE_WRITES
+        return seconds * _file_bytes(settings) / usable_cores() / 60
     return total.completion / TOKENS_PER_SECOND / _calls_at_once(settings) / 60
+
+
+def _is_here(settings: Settings) -> bool:
+    return Path(settings.model.name).is_file()
+
+
+def _file_bytes(settings: Settings) -> int:
+    """Of a GGUF file; of an ordinary one where it is yet to be fetched."""
+    if not _is_here(settings):
+        return ORDINARY_FILE_BYTES
+    from augcon.llm.gguf_model import file_bytes
+
+    return file_bytes(Path(settings.model.name))
 
 
 def _calls_at_once(settings: Settings) -> int:
@@ -211,7 +231,10 @@ def _calls_at_once(settings: Settings) -> int:
 def _assumptions(settings: Settings) -> str:
     if is_embedded(settings):
         return f"{EMBEDDED_PAIRS_PER_MINUTE:.0f} pairs a minute on two cores"
+    if settings.model.kind == "file":
+        size = f"{_file_bytes(settings) / 1e9:.1f} GB" + ("" if _is_here(settings) else " assumed")
+        return f"{usable_cores()} cores, {size}, no graphics processor"
     return (
         f"{_calls_at_once(settings)} calls at once, each at {TOKENS_PER_SECOND:.0f} tokens a "
-        f"second; {TOKENS_PER_WORD} tokens a word, {TOKENS_PER_UNIT['zh']} a Chinese character"
+        f"second; {TOKENS_PER_WORD} tokens a word, {TOKENS_PER_ZH_CHARACTER} a Chinese character"
     )

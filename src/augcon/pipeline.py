@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from augcon.admission import cut_roots
-from augcon.assemble import assemble_tree, library_of
+from augcon.assemble import assemble_tree, library_of, longest_request
 from augcon.augment import Stages, augment
 from augcon.config import Settings
 from augcon.corpus import Corpus
@@ -72,7 +72,13 @@ async def generate(corpus: Corpus, settings: Settings, run: Run, watch: Watch) -
 async def _with_models(settings: Settings, run: Run, watch: Watch) -> None:
     watch.step = "starting or reaching the model"
     async with open_models(
-        settings.model, run.journal, settings.seed, run.remember, watch.meter, watch.download
+        settings.model,
+        run.journal,
+        settings.seed,
+        run.remember,
+        watch.meter,
+        watch.download,
+        longest_request(settings),
     ) as models:
         watch.model_ready = time.monotonic()
         stages = await _prepared(settings, models, run, watch)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from augcon.answer import FEWEST_TO_SEARCH, GenerateResponder, Responder, Search
-from augcon.assemble import assemble_generator, assemble_window, is_embedded
+from augcon.assemble import assemble_generator, assemble_small_responder, is_embedded
 from augcon.config import Settings
 from augcon.errors import ItemError
 from augcon.llm.models import Models
@@ -156,7 +156,7 @@ async def prepare_responder(
 ) -> Responder:
     """Stage 3, with E_R* for every language of the corpus where the model writes its answers."""
     if is_embedded(settings):
-        return assemble_window(models)
+        return assemble_small_responder(settings, models, library)
     bare = assemble_generator(settings, models, library, {})
     examples = await _examples(settings, bare, library, roots, remember)
     return assemble_generator(settings, models, library, examples)

@@ -9,16 +9,19 @@ from collections.abc import AsyncIterator
 import numpy as np
 import pytest
 
+from augcon.answer.tuned import TunedResponder
 from augcon.answer.window import WindowResponder
 from augcon.corpus import sentence_spans
 from augcon.errors import ModelError
 from augcon.llm.base import Message, Request, Sampling
 from augcon.llm.call import Caller, MemoryJournal
-from augcon.llm.embedded import EmbeddedServers, Endpoint, check_embedded
+from augcon.llm.embedded import EmbeddedServers, check_embedded
+from augcon.llm.local import Endpoint
 from augcon.llm.openai import OpenAIModel
-from augcon.prompts import Library, Weakening
+from augcon.prompts import Exchange, Library, Weakening
 from augcon.records import Context, Document, Question
 from augcon.tree.boundary import BoundaryDivider
+from augcon.tree.questions import QuestionWriter
 
 pytestmark = [pytest.mark.embedded, pytest.mark.slow]
 
@@ -83,11 +86,12 @@ async def test_chat_completion_and_both_embeddings_come_from_three_servers(rig: 
 
 
 async def test_a_text_gets_its_parts_its_question_and_its_answer(rig: Rig) -> None:
-    generator = Caller(rig.generator, MemoryJournal())
-    encoder = Caller(rig.encoder, MemoryJournal())
-    prompt = Library().prompt("small_question", "en")
-    reader = Caller(rig.reader, MemoryJournal())
-    divider = BoundaryDivider(generator, reader, encoder, sentence_spans, prompt)
+    generator, reader, encoder = (
+        Caller(model, MemoryJournal()) for model in (rig.generator, rig.reader, rig.encoder)
+    )
+    exchange, weak = Exchange.of(Library()), Library().prompt("small_question", "en")
+    writer = QuestionWriter(generator, reader, encoder, sentence_spans, exchange, weak)
+    divider = BoundaryDivider(reader, encoder, sentence_spans, writer)
     document = Document.of("d.txt", TEXT, "en")
     node = Context.root(document, 0, len(TEXT), len(TEXT.split()), "en")
     division = await divider.divide(node, 0)
@@ -96,9 +100,13 @@ async def test_a_text_gets_its_parts_its_question_and_its_answer(rig: Rig) -> No
     weak = await divider.weak_question(node, Weakening.BOTH)
     assert weak.endswith("?")
     asked = Question.of(node, "Why do octopuses prefer to crawl?", 0)
-    answer = await WindowResponder(encoder, sentence_spans).respond(asked)
-    assert "prefer to crawl" in answer
-    assert answer in TEXT
+    window = await WindowResponder(encoder, sentence_spans).respond(asked)
+    assert "prefer to crawl" in window
+    assert window in TEXT
+    responder = TunedResponder(generator, encoder, sentence_spans, exchange)
+    answer = await responder.respond(asked)
+    assert "heart" in answer
+    assert "swims" in answer
 
 
 async def test_without_its_key_a_server_answers_nobody(rig: Rig) -> None:
@@ -122,4 +130,4 @@ async def test_closing_takes_less_than_a_second_with_requests_in_flight(rig: Rig
 def test_the_check_up_finds_everything_in_place() -> None:
     checks = check_embedded()
     assert [check.what for check in checks if not check.ok] == []
-    assert sum("ready" in check.detail for check in checks) == 2
+    assert sum("ready" in check.detail for check in checks) == 3

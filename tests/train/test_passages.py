@@ -6,7 +6,7 @@ import re
 from collections import Counter
 
 import pytest
-from adapter.__main__ import examples_of
+from adapter.__main__ import chats_of
 from adapter.passages import Passage, read_passages
 
 POINTS_AT_THE_TEXT = re.compile(
@@ -20,7 +20,7 @@ def passages() -> list[Passage]:
 
 
 def test_there_are_enough_of_enough_kinds(passages: list[Passage]) -> None:
-    assert sum(len(p.asked) for p in passages) >= 400
+    assert sum(len(p.asked) for p in passages) >= 1200
     assert len({p.kind for p in passages}) >= 15
     assert max(Counter(p.kind for p in passages).values()) <= len(passages) / 10
 
@@ -59,9 +59,14 @@ def test_about_a_tenth_is_held_out_and_shares_no_text_with_the_rest(
     assert trained_on.isdisjoint({asked.context for p in held_out for asked in p.asked})
 
 
-def test_an_example_asks_and_one_answers(passages: list[Passage]) -> None:
+def test_a_chat_asks_about_a_text_and_answers(passages: list[Passage]) -> None:
     asked = passages[0].asked[0]
-    ask, answer = examples_of(passages[:1])[:2]
-    assert (ask.completion, answer.completion) == (asked.question, asked.answer)
-    assert ask.messages[-1].content == asked.context
-    assert answer.messages[-1].content == f"{asked.context}\n\n{asked.question}"
+    windows = dict.fromkeys(passages[0].asked, "Some of its sentences.")
+    chat = chats_of(passages[:1], windows)[0]
+    assert [m.role for m in chat] == ["system", "user", "assistant", "user", "assistant"]
+    assert (chat[1].content, chat[2].content, chat[4].content) == (
+        asked.context,
+        asked.question,
+        asked.answer,
+    )
+    assert chat[3].content.endswith("Some of its sentences.")

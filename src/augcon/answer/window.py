@@ -9,56 +9,67 @@ and right in about two cases of three; what it is not is phrased to fit the ques
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 
-from augcon.corpus import SentenceSplitter, count_units
+from augcon.corpus import SentenceSplitter, Span, count_units
 from augcon.llm.call import Caller
 from augcon.llm.encode import encode
 from augcon.records import Question
 
-__all__ = ["WindowResponder"]
+__all__ = ["WindowResponder", "best_window"]
 
+LONGEST = 3
 FEWEST_UNITS = 6
 WHOLE = re.compile(r"[.!?…][\"'”’)\]*_]*$")
 
 
 class WindowResponder:
-    """Answer with the best window of at most `longest` sentences."""
+    """Answer with the best window, a verbatim stretch of the question's own context."""
 
     languages: frozenset[str] | None = frozenset({"en"})
 
-    def __init__(self, encoder: Caller, sentences: SentenceSplitter, *, longest: int = 3) -> None:
+    def __init__(self, encoder: Caller, sentences: SentenceSplitter) -> None:
         self._encoder = encoder
         self._sentences = sentences
-        self._longest = longest
 
     async def respond(self, question: Question) -> str:
-        """The answer, a verbatim stretch of the question's own context."""
         context = question.context
-        windows = self._windows(context.text, context.language)
-        if len(windows) == 1:
-            return windows[0]
-        asked, *offered = await encode(self._encoder, [question.text, *windows])
-        cosines = (offered @ asked) / np.linalg.norm(offered, axis=1)
-        return windows[int(np.argmax(cosines))]
+        spans = self._sentences(context.text, context.language)
+        return await best_window(self._encoder, context.text, spans, question.text)
 
-    def _windows(self, text: str, language: str) -> list[str]:
-        """Every run of one to `longest` sentences that says something, short ones first.
 
-        A heading, or a label such as "Item 1: the bell.", is closer to many a question than the
-        sentence that answers it, and answers none: it is a window only where there is no other.
-        """
-        spans = self._sentences(text, language)
-        runs = [
-            spans[first : first + length]
-            for length in range(1, self._longest + 1)
-            for first in range(len(spans) - length + 1)
-        ]
-        telling = [run for run in runs if all(_is_whole(text[s.start : s.end]) for s in run)]
-        windows = [text[run[0].start : run[-1].end] for run in telling or runs]
-        long_enough = [window for window in windows if count_units(window) >= FEWEST_UNITS]
-        return long_enough or windows or [text.strip()]
+async def best_window(
+    encoder: Caller, text: str, spans: Sequence[Span], question: str, longest: int = LONGEST
+) -> str:
+    """The one to `longest` neighbouring sentences of the text closest in meaning to the question.
+
+    spans  the sentences of the text
+    """
+    windows = _windows(text, spans, longest)
+    if len(windows) == 1:
+        return windows[0]
+    asked, *offered = await encode(encoder, [question, *windows])
+    cosines = (offered @ asked) / np.linalg.norm(offered, axis=1)
+    return windows[int(np.argmax(cosines))]
+
+
+def _windows(text: str, spans: Sequence[Span], longest: int) -> list[str]:
+    """Every run of one to `longest` sentences that says something, short ones first.
+
+    A heading, or a label such as "Item 1: the bell.", is closer to many a question than the
+    sentence that answers it, and answers none: it is a window only where there is no other.
+    """
+    runs = [
+        spans[first : first + length]
+        for length in range(1, longest + 1)
+        for first in range(len(spans) - length + 1)
+    ]
+    telling = [run for run in runs if all(_is_whole(text[s.start : s.end]) for s in run)]
+    windows = [text[run[0].start : run[-1].end] for run in telling or runs]
+    long_enough = [window for window in windows if count_units(window) >= FEWEST_UNITS]
+    return long_enough or windows or [text.strip()]
 
 
 def _is_whole(sentence: str) -> bool:

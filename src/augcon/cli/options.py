@@ -16,7 +16,10 @@ Out = Annotated[Path, typer.Argument(metavar="OUT", help="The folder of a run.")
 ModelName = Annotated[
     str | None,
     typer.Option(
-        "--model", metavar="NAME", help="'embedded' (the default), or a model of the server's."
+        "--model",
+        metavar="NAME",
+        help="'embedded' (the default); a GGUF file to run here, path/to.gguf or "
+        "hf:ORG/REPO:FILE; or a model of the server's.",
     ),
 ]
 BaseUrls = Annotated[

@@ -16,11 +16,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
-from augcon.config import EMBEDDED, ModelSettings
+from augcon.config import ModelSettings
 from augcon.errors import (
     ItemError,
     ModelError,
     NotServedError,
+    OutputError,
     ReplyError,
     RequestFailed,
     RequestRefused,
@@ -40,6 +41,7 @@ Progress = Callable[[str, int, int], None]
 
 CALLS_AT_ONCE = 8  # to a server, where the settings do not say
 WAITING = 64  # calls that the embedded servers choose from
+SLOWEST_REPLY = 86_400.0  # seconds, of a GGUF file on a processor
 
 PROBE_SCHEMA = json.dumps(
     {
@@ -88,15 +90,21 @@ async def open_models(
     remember: Remember,
     meter: Meter,
     progress: Progress,
+    request_tokens: int,
 ) -> AsyncIterator[Models]:
-    """Start or reach the models that the settings name, and let go of them at the end."""
+    """Start or reach the models that the settings name, and let go of them at the end.
+
+    request_tokens  of the longest prompt and its reply, which a model run here makes room for
+    """
 
     def caller(model: Model, limit: int) -> Caller:
         return Caller(model, journal, seed, limit, settings.tries, meter=meter)
 
     async with AsyncExitStack() as stack:
-        if settings.name == EMBEDDED:
-            yield await _embedded(caller, settings, stack, progress)
+        if settings.kind == "embedded":
+            yield await _embedded(caller, settings, stack, remember, progress)
+        elif settings.kind == "file":
+            yield await _file(caller, settings, stack, request_tokens, remember, progress)
         else:
             limit = settings.concurrency or CALLS_AT_ONCE
             generator = caller(await _connected(settings, settings.name, stack), limit)
@@ -121,12 +129,15 @@ async def _embedded(
     caller: Callable[[Model, int], Caller],
     settings: ModelSettings,
     stack: AsyncExitStack,
+    remember: Remember,
     progress: Progress,
 ) -> Models:
-    from augcon.llm.embedded import ENCODER_SLOTS, EmbeddedServers, Endpoint
+    from augcon.llm.embedded import ENCODER_SLOTS, EmbeddedServers
+    from augcon.llm.local import Endpoint
 
     servers = await EmbeddedServers.start(progress=progress)
     stack.push_async_callback(servers.close)
+    await _demand_same_model(remember, servers.generators[0].name)
 
     def reach(server: Endpoint) -> Model:
         model = OpenAIModel(server.base_url, server.name, server.api_key, settings.timeout)
@@ -141,6 +152,44 @@ async def _embedded(
         # With more, the texts of one drive those of another out of the servers' caches.
         contexts_at_once=settings.concurrency or len(servers.generators),
     )
+
+
+async def _file(
+    caller: Callable[[Model, int], Caller],
+    settings: ModelSettings,
+    stack: AsyncExitStack,
+    request_tokens: int,
+    remember: Remember,
+    progress: Progress,
+) -> Models:
+    from augcon.llm.gguf_model import serve_file
+
+    servers = await serve_file(settings, request_tokens, progress)
+    stack.push_async_callback(servers.close)
+    (server,), (serving,) = servers.endpoints, servers.servings
+    await _demand_same_model(remember, server.name)
+    # It answers when it can, and a child that is gone is noticed without a time-out.
+    patience = settings.timeout if "timeout" in settings.model_fields_set else SLOWEST_REPLY
+    model = OpenAIModel(server.base_url, server.name, server.api_key, patience)
+    stack.push_async_callback(model.close)
+    generator = caller(model, serving.slots)
+    schema = settings.structure != "marked" and settings.endpoint == "chat"
+    embedder = generator if settings.embeddings != "off" else None
+    return Models(generator, embedder, None, schema, contexts_at_once=serving.slots)
+
+
+async def _demand_same_model(remember: Remember, name: str) -> None:
+    """A run goes on with the very file that it was begun with. Raises OutputError otherwise."""
+
+    async def told() -> str:
+        return json.dumps({"name": name})
+
+    begun_with = json.loads(await remember("model file", told))["name"]
+    if begun_with != name:
+        raise OutputError(
+            f"this run was begun with the model {begun_with}, and what is here now is {name}: "
+            "choose another folder with -o"
+        )
 
 
 def connect(settings: ModelSettings, name: str) -> Model:

@@ -23,15 +23,20 @@ INPUTS = {
     "answer": ("context", "question"),
     "judge": ("question", "reference", "answer"),
     "small_question": ("context",),
+    "tuned_question": ("context",),
+    "tuned_answer": ("window",),
 }
 OUTPUTS = {
     "tree": ("question", "first", "second"),
     "answer": ("answer",),
     "judge": ("reason", "grade"),
     "small_question": ("question",),
+    "tuned_question": ("question",),
+    "tuned_answer": ("answer",),
 }
 PROMPTS = ("tree", "answer", "judge")
-SMALL_PROMPTS = {"en": ("small_question",), "zh": ()}  # of the embedded model, which reads English
+# Of the embedded model, which reads English.
+SMALL_PROMPTS = {"en": ("small_question", "tuned_question", "tuned_answer"), "zh": ()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,5 @@
 """Training on a person's own machine: low-rank adapters (extra `train`, torch and peft)."""
 
-from augcon.train.lora import Example, LoraSettings, Loss, train_lora
+from augcon.train.lora import Chat, LoraSettings, Loss, train_lora
 
-__all__ = ["Example", "LoraSettings", "Loss", "train_lora"]
+__all__ = ["Chat", "LoraSettings", "Loss", "train_lora"]

@@ -1,10 +1,11 @@
 """Fine-tune a small chat model with a low-rank adapter (LoRA, arXiv 2106.09685).
 
-    base model (a GGUF file) + examples ──▶ adapter folder in peft's format, and its losses
+    base model (a GGUF file) + chats ──▶ adapter folder in peft's format, and its losses
 
-Only the tokens of the completions are learned from. A seed decides everything that is drawn: the
-same examples, settings and versions on the same kind of processor give the same adapter. torch and
-its kin are imported here and nowhere else; they come with the extra `train`.
+Only the assistant's turns are learned from, and each counts the same, however long it is. The
+model is in bfloat16, the adapter's numbers are kept in 32 bits beside it. A seed decides everything
+that is drawn: the same chats, settings and versions on the same kind of processor give the same
+adapter. torch and its kin are imported here and nowhere else; they come with the extra `train`.
 """
 
 from __future__ import annotations
@@ -22,15 +23,9 @@ if TYPE_CHECKING:
 
     from augcon.llm.base import Message
 
-__all__ = ["Example", "LoraSettings", "Loss", "load_base", "train_lora"]
+__all__ = ["Chat", "LoraSettings", "Loss", "load_base", "train_lora"]
 
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A chat and the completion to learn."""
-
-    messages: tuple[Message, ...]
-    completion: str
+Chat = tuple["Message", ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +41,7 @@ class LoraSettings:
 
     rank: int = 16
     alpha: int = 32
-    dropout: float = 0.05
-    epochs: int = 4
+    epochs: int = 2
     batch: int = 8
     batch_tokens: int = 1536
     learning_rate: float = 1e-3
@@ -57,7 +51,7 @@ class LoraSettings:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """Mean cross-entropy per completion token, in nats, after an epoch (0: before training)."""
+    """Mean cross-entropy in nats per token, and over turns, after an epoch (0: before training)."""
 
     epoch: int
     training: float
@@ -66,23 +60,25 @@ class Loss:
 
 @dataclass(frozen=True, slots=True)
 class _Encoded:
-    prompt: list[int]
-    completion: list[int]
+    """A chat's tokens, and what each weighs: nothing where it is not learned, 1 for each turn."""
+
+    tokens: list[int]
+    weights: list[float]
 
     @property
     def length(self) -> int:
-        return len(self.prompt) + len(self.completion)
+        return len(self.tokens)
 
 
 def train_lora(
     base: Path,
-    examples: Sequence[Example],
-    held_out: Sequence[Example],
+    chats: Sequence[Chat],
+    held_out: Sequence[Chat],
     settings: LoraSettings,
     target: Path,
     report: Callable[[Loss], None],
 ) -> list[Loss]:
-    """Train on `examples` and write the best epoch's adapter to the folder `target`.
+    """Train on `chats` and write the best epoch's adapter to the folder `target`.
 
     The best has the least held-out loss; with nothing held out, it is the last.
 
@@ -93,13 +89,12 @@ def train_lora(
     torch.manual_seed(settings.seed)
     draw = _seeded(settings.seed)
     model, tokenizer = load_base(base)
-    adapted = _with_adapter(model, settings)
-    train = [_encode(tokenizer, example) for example in examples]
-    test = [_encode(tokenizer, example) for example in held_out]
+    adapted = _with_adapter(model.to(torch.bfloat16), settings)
+    masters = _Masters(adapted)
+    train = [_encode(tokenizer, chat) for chat in chats]
+    test = [_encode(tokenizer, chat) for chat in held_out]
     steps = settings.epochs * len(_batches(train, settings, _seeded(settings.seed)))
-    optimiser = torch.optim.AdamW(
-        [p for p in adapted.parameters() if p.requires_grad], settings.learning_rate
-    )
+    optimiser = torch.optim.AdamW(masters.kept, settings.learning_rate)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: _rate(step, steps, settings.warmup)
     )
@@ -111,16 +106,17 @@ def train_lora(
         for batch in batches:
             loss = _loss(adapted, batch)
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(adapted.parameters(), 1.0)
+            masters.take_gradients()
+            torch.nn.utils.clip_grad_norm_(masters.kept, 1.0)
             optimiser.step()
             schedule.step()
-            optimiser.zero_grad()
+            masters.give_back()
             total += loss.item()
         held = _evaluate(adapted, test, settings)
         losses.append(Loss(epoch, total / len(batches), held))
         report(losses[-1])
         if not held_out or held <= min(loss.held_out for loss in losses[1:]):
-            adapted.save_pretrained(target)
+            masters.save(adapted, target)
     return losses
 
 
@@ -154,21 +150,36 @@ def _with_adapter(model: Any, settings: LoraSettings) -> Any:
         LoraConfig(
             r=settings.rank,
             lora_alpha=settings.alpha,
-            lora_dropout=settings.dropout,
             target_modules="all-linear",
             task_type="CAUSAL_LM",
         ),
+        autocast_adapter_dtype=False,
     )
 
 
-def _encode(tokenizer: Any, example: Example) -> _Encoded:
-    turns = [{"role": m.role, "content": m.content} for m in example.messages]
-    prompt = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-    completion = example.completion + tokenizer.eos_token
-    return _Encoded(
-        tokenizer(prompt, add_special_tokens=False).input_ids,
-        tokenizer(completion, add_special_tokens=False).input_ids,
-    )
+def _encode(tokenizer: Any, chat: Chat) -> _Encoded:
+    tokens: list[int] = []
+    weights: list[float] = []
+
+    def add(text: str, *, learn: bool) -> None:
+        ids = tokenizer(text, add_special_tokens=False).input_ids
+        tokens.extend(ids)
+        weights.extend([1 / len(ids) if learn else 0.0] * len(ids))
+
+    turns = [{"role": m.role, "content": m.content} for m in chat]
+    written = ""
+    for number, message in enumerate(chat):
+        if message.role == "assistant":
+            prompt = tokenizer.apply_chat_template(
+                turns[:number], tokenize=False, add_generation_prompt=True
+            )
+            completion = message.content + tokenizer.eos_token
+            if not prompt.startswith(written):
+                raise ValueError("the chat template does not keep what an assistant has said")
+            add(prompt.removeprefix(written), learn=False)
+            add(completion, learn=True)
+            written = prompt + completion
+    return _Encoded(tokens, weights)
 
 
 def _seeded(seed: int) -> random.Random:
@@ -195,42 +206,70 @@ def _fits(example: _Encoded, batch: list[_Encoded], settings: LoraSettings) -> b
 
 
 def _loss(model: Any, batch: Sequence[_Encoded]) -> Any:
-    """Mean cross-entropy per completion token.
+    """Mean cross-entropy over the turns.
 
-    Only the places of the completions go through the output matrix: with a vocabulary of tens of
+    Only the places of the learned tokens go through the output matrix: with a vocabulary of tens of
     thousands, all places would take most of the time and ten times the memory.
     """
     torch = _torch()
     length = max(e.length for e in batch)
     tokens = torch.zeros((len(batch), length), dtype=torch.long)
     seen = torch.zeros((len(batch), length), dtype=torch.long)
-    learned = torch.zeros((len(batch), length), dtype=torch.bool)
+    weights = torch.zeros((len(batch), length))
     for row, example in enumerate(batch):
-        whole = example.prompt + example.completion
-        tokens[row, : len(whole)] = torch.tensor(whole)
-        seen[row, : len(whole)] = 1
-        learned[row, len(example.prompt) : len(whole)] = True
-    tokens, seen, learned = (t.to(model.device) for t in (tokens, seen, learned))
+        tokens[row, : example.length] = torch.tensor(example.tokens)
+        seen[row, : example.length] = 1
+        weights[row, : example.length] = torch.tensor(example.weights)
+    tokens, seen, weights = (t.to(model.device) for t in (tokens, seen, weights))
+    weights = weights[:, 1:]
+    learned = weights > 0
     whole_model = model.get_base_model()
-    with torch.autocast(model.device.type, dtype=torch.bfloat16):
-        hidden = whole_model.model(input_ids=tokens, attention_mask=seen).last_hidden_state
-        logits = whole_model.lm_head(hidden[:, :-1][learned[:, 1:]])
-    return torch.nn.functional.cross_entropy(logits.float(), tokens[:, 1:][learned[:, 1:]])
+    hidden = whole_model.model(input_ids=tokens, attention_mask=seen).last_hidden_state
+    logits = whole_model.lm_head(hidden[:, :-1][learned]).float()
+    losses = torch.nn.functional.cross_entropy(logits, tokens[:, 1:][learned], reduction="none")
+    return (losses * weights[learned]).sum() / weights.sum()
 
 
-def _evaluate(model: Any, examples: Sequence[_Encoded], settings: LoraSettings) -> float:
-    """Mean loss per completion token; not a number where nothing is held out."""
+def _evaluate(model: Any, chats: Sequence[_Encoded], settings: LoraSettings) -> float:
+    """Mean loss over turns; not a number where nothing is held out."""
     torch = _torch()
     model.eval()
     total = 0.0
-    count = 0
+    turns = 0.0
     with torch.no_grad():
-        for batch in _batches(examples, settings, _seeded(settings.seed)):
-            learned = sum(len(e.completion) for e in batch)
+        for batch in _batches(chats, settings, _seeded(settings.seed)):
+            learned = sum(sum(e.weights) for e in batch)
             total += _loss(model, batch).item() * learned
-            count += learned
+            turns += learned
     model.train()
-    return total / count if count else math.nan
+    return total / turns if turns else math.nan
+
+
+class _Masters:
+    """The adapter in 32 bits, beside the bfloat16 that the model works with.
+
+    In bfloat16 alone, a step that is small beside the number it changes would change nothing.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self._worked = [p for p in model.parameters() if p.requires_grad]
+        self.kept = [p.detach().float().clone() for p in self._worked]
+
+    def take_gradients(self) -> None:
+        for kept, worked in zip(self.kept, self._worked, strict=True):
+            kept.grad, worked.grad = worked.grad.float(), None
+
+    def give_back(self) -> None:
+        for kept, worked in zip(self.kept, self._worked, strict=True):
+            worked.data.copy_(kept)
+
+    def save(self, model: Any, target: Path) -> None:
+        rounded = [worked.data for worked in self._worked]
+        for kept, worked in zip(self.kept, self._worked, strict=True):
+            worked.data = kept
+        model.save_pretrained(target)
+        for data, worked in zip(rounded, self._worked, strict=True):
+            worked.data = data
 
 
 def _rate(step: int, steps: int, warmup: float) -> float:

@@ -1,6 +1,5 @@
 """Which question candidates of a tiny model may stand: a filter that reads words, not meaning.
 
-    context → the openings that it can answer (`openings`)
     (question, context) → the reason to drop it, or "" (`objection`)
 
 A model of 135 million parameters writes fluent questions about things the context never says.
@@ -14,23 +13,23 @@ a reader of meaning could notice passes. English only.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
 
-__all__ = ["Openings", "coverage", "objection", "openings"]
+from augcon.words import content_words, foreign_name, stem, stems, words
 
-MIN_WORDS = 4
+__all__ = ["coverage", "objection", "stems_in_order", "unnamed"]
+
+MIN_WORDS = 3
 MAX_WORDS = 32
 MIN_COVERAGE = 0.75
 MIN_UNTOLD = 0.25  # share of the context's content words that the question leaves to the answer
-STEM_LETTERS = 5
 
-_WORD = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*")
 _ABOUT_TEXT = re.compile(
     r"\b(passage|text|paragraph|article|excerpt|author|writer|sentence|context|above|following)\b"
 )
 _DEICTIC = re.compile(r"\b(this|these|such|here|today|currently|you|your|i|we|our|us|my|me)\b")
 _PRONOUN = re.compile(r"\b(it|its|he|his|him|she|her|they|their|them|those|one)\b")
+_DEFINITES = frozenset("the this that these those its their his her".split())
+_DEFINITE = re.compile(r"\bthe ([a-z\-]+)\b(?! (?:of|that|which|who|where)\b)")
 _VAGUE_END = re.compile(
     r"\b(?:that|the two|both|it|them|and|or|of|the|a|an|to|with|for|from|by|about)\?$"
     r"|^what (?:does|do|did|is|are|was|were) (?:that|those|both)\b"
@@ -76,20 +75,7 @@ _SIGNS = (
     ),
     (re.compile(r"\bname\b"), re.compile(r"\b(?:called|named?|known as)\b")),
 )
-_PERSONS = re.compile(r"[^.!?:\s\"“(] (?:[A-Z][a-z]+\b)|\b(?:\w+er|people|staff|members?)s?\b")
-_AUXILIARIES = ("is", "are", "was", "were", "do", "does", "did", "can", "has", "have", "must")
 
-STOP_WORDS = frozenset(
-    (
-        "a an the and or but nor so yet if than then that this these those there here of in on at "
-        "by to from with without for as into onto about over under after before during between "
-        "among through against is are was were be been being am do does did done doing have has "
-        "had having will would can could shall should may might must not no only also very more "
-        "most much many some any each both all other others another own same it its he his him "
-        "she her they their them we our us you your i my me what which who whom whose when where "
-        "why how one s t"
-    ).split()
-)
 # Words that a question brings along and that need not be in the text it asks about.
 QUESTION_WORDS = frozenset(
     (
@@ -99,66 +85,51 @@ QUESTION_WORDS = frozenset(
         "years time times people person place thing things become became work works help helps "
         "take takes get gets come came go goes give gives important importance explain describe "
         "affect affects lead leads led result results allow allows need needs know known first "
-        "last new different considered"
+        "last new different considered history told said events points rules facts"
     ).split()
 )
 
 
-def objection(question: str, context: str, shown: Iterable[str] = ()) -> str:
-    """Why this question may not stand, in a few words, or "" where it may.
-
-    `shown` holds the questions of the few-shot examples, which a tiny model likes to repeat.
-    """
+def objection(question: str, context: str) -> str:
+    """Why this question may not stand, in a few words, or "" where it may."""
     text = question.strip()
-    words = _words(text)
+    length = len(words(text))
     lowered = text.casefold()
-    if not text.endswith("?") or not MIN_WORDS <= len(words) <= MAX_WORDS:
+    if not text.endswith("?") or not MIN_WORDS <= length <= MAX_WORDS:
         return "not a question of ordinary length"
-    if any(lowered == example.strip().casefold() for example in shown):
-        return "copied from an example"
     checks = (
         _points_outside(lowered, context.casefold()),
-        _foreign_names(text, context),
+        _names_a_stranger(text, context),
         _says_too_little(text, context),
         _unanswered_kind(lowered, context),
     )
     return next((reason for reason in checks if reason), "")
 
 
-@dataclass(frozen=True, slots=True)
-class Openings:
-    """How a question about a context may begin. `specific` ask for what the context shows."""
-
-    general: tuple[str, ...]
-    specific: tuple[str, ...]
-
-
-def openings(context: str) -> Openings:
-    """The openings of questions that this context shows signs of answering."""
-    specific = [
-        opening
-        for word in ("Why", "When")
-        if not _unanswered_kind(word.lower(), context)
-        for opening in (f"{word} {auxiliary}" for auxiliary in _AUXILIARIES)
-    ]
-    specific += [
-        opening
-        for opening in ("How many", "How often")
-        if not _unanswered_kind(opening.lower(), context)
-    ]
-    if _PERSONS.search(context):
-        specific.append("Who")
-    how = tuple(f"How {auxiliary}" for auxiliary in _AUXILIARIES)
-    return Openings(("What", "Which", *how), tuple(specific))
+def stems_in_order(text: str) -> list[str]:
+    """The beginnings of a text's content words, by which they are found in any inflection."""
+    return [stem(word) for word in content_words(text) if word not in QUESTION_WORDS]
 
 
 def coverage(question: str, context: str) -> float:
     """The share of the question's content words that the context holds, in any inflection."""
-    asked = [word for word in _content(question) if word not in QUESTION_WORDS]
+    asked = [word for word in content_words(question) if word not in QUESTION_WORDS]
     if not asked:
         return 0.0
-    held = _stems(_words(context))
-    return sum(_stem(word) in held for word in asked) / len(asked)
+    held = stems(words(context))
+    return sum(stem(word) in held for word in asked) / len(asked)
+
+
+def unnamed(question: str, context: str) -> int:
+    """How many things the question calls "the THING" that the context, too, takes as known.
+
+    Where a text first speaks of "the university", which one was said before it began.
+    """
+    known = 0
+    for thing in set(_DEFINITE.findall(question)) - QUESTION_WORDS:
+        first = re.search(rf"(\w+)\W+{re.escape(stem(thing))}", context, re.IGNORECASE)
+        known += first is not None and first[1].casefold() in _DEFINITES
+    return known
 
 
 def _points_outside(lowered: str, context: str) -> str:
@@ -167,31 +138,27 @@ def _points_outside(lowered: str, context: str) -> str:
         return "speaks of the text"
     if _DEICTIC.search(lowered):
         return "points at something that only the text shows"
-    if (pronoun := _PRONOUN.search(lowered)) and not _content(lowered[: pronoun.start()]):
+    if (pronoun := _PRONOUN.search(lowered)) and not content_words(lowered[: pronoun.start()]):
         return "a pronoun without its noun"
     if _VAGUE_END.search(lowered):
         return "what it asks about is not named"
     return ""
 
 
-def _foreign_names(question: str, context: str) -> str:
+def _names_a_stranger(question: str, context: str) -> str:
     """A name or number that the context does not hold is invented or comes from an example."""
-    held = set(_words(context.casefold()))
-    for word in _words(question)[1:]:
-        named = word[0].isupper() or any(letter.isdigit() for letter in word)
-        if named and not _holds(held, word.casefold()):
-            return f"{word!r} is not in the context"
-    return ""
+    named = foreign_name(question, context)
+    return f"{named!r} is not in the context" if named else ""
 
 
 def _says_too_little(question: str, context: str) -> str:
     """Content words: enough of them, most from the context, and not all that the context has."""
     if coverage(question, context) < MIN_COVERAGE:
         return "its words are not the context's"
-    asked = _stems(_content(question))
-    if len(asked) < len(_content(question)) - 1:
+    asked = stems(content_words(question))
+    if len(asked) < len(content_words(question)) - 1:
         return "it repeats itself"
-    told = _stems(_content(context))
+    told = stems(content_words(context))
     if len(told - asked) < max(2, MIN_UNTOLD * len(told)):
         return "it leaves nothing to answer"
     return ""
@@ -217,38 +184,13 @@ def _unanswered_kind(lowered: str, context: str) -> str:
 def _is_counted(word: str, text: str) -> bool:
     """Whether the text has a number that is no year, and at most two words later this word."""
     counted = rf"(?<!\d)(?!1\d{{3}}\b|20\d\d\b)(?:{_NUMBER})[\d,.]*(?:\s[\w'’\-]+){{0,2}}?\s"
-    return re.search(counted + re.escape(_stem(word)), text) is not None
+    return re.search(counted + re.escape(stem(word)), text) is not None
 
 
 def _is_defined(word: str, text: str) -> bool:
     """Whether the text has "WORD is", "WORD, which", "called WORD" or the like."""
-    stem = re.escape(_stem(word))
+    begin = re.escape(stem(word))
     defines = (
-        rf"\b{stem}\w*[”\"’']?(?:,? (?:which |that )?(?:is|are|was|were|means?|refers?)\b| [–—(])"
+        rf"\b{begin}\w*[”\"’']?(?:,? (?:which |that )?(?:is|are|was|were|means?|refers?)\b| [–—(])"
     )
-    return re.search(rf"{defines}|\bcalled (?:an? |the )?[“\"‘]?{stem}", text) is not None
-
-
-def _holds(held: set[str], word: str) -> bool:
-    bare = re.sub(r"['’]s?$", "", word)
-    return word in held or bare in held or all(part in held for part in bare.split("-"))
-
-
-def _words(text: str) -> list[str]:
-    return _WORD.findall(text)
-
-
-def _content(text: str) -> list[str]:
-    return [word for word in _words(text.casefold()) if word not in STOP_WORDS]
-
-
-def _stems(words: Iterable[str]) -> set[str]:
-    return {_stem(word.casefold()) for word in words}
-
-
-def _stem(word: str) -> str:
-    """Enough of a word to find it again in another inflection."""
-    bare = re.sub(r"['’]s?$", "", word)
-    if len(bare) > STEM_LETTERS:
-        return bare[:STEM_LETTERS]
-    return bare.removesuffix("s") if len(bare) > 3 else bare
+    return re.search(rf"{defines}|\bcalled (?:an? |the )?[“\"‘]?{begin}", text) is not None
