@@ -43,7 +43,7 @@ WEAK_PROMPT_TOKENS = 200
 SMALL_YIELD = 0.55
 SMALL_DRAWS = 1.05
 SMALL_READINGS = 4
-SMALL_CANDIDATES = 4
+SMALL_QUESTION_TOKENS = 14  # the server counts one candidate of each draw
 SMALL_ANSWER_PROMPT = 80  # the question, and the closest sentences
 SMALL_ANSWER_TOKENS = 40
 # Of a GGUF file: tokens a second times bytes, for each core, as measured on the embedded model's
@@ -143,7 +143,7 @@ def _ask_root(total: _Sum, root: Context, settings: Settings, library: Library) 
     asked = passes * nodes
     if small:
         prompt = prompt_tokens(library.prompt("tuned_question", root.language))
-        total.add(round(SMALL_DRAWS * asked), prompt + node, SMALL_CANDIDATES * QUESTION_TOKENS)
+        total.add(round(SMALL_DRAWS * asked), prompt + node, SMALL_QUESTION_TOKENS)
         if settings.answers.embedded == "written":
             total.add(quota, prompt + node + SMALL_ANSWER_PROMPT, SMALL_ANSWER_TOKENS)
         total.add(SMALL_READINGS * (nodes + quota), node / 2, 0)
