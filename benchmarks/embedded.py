@@ -47,6 +47,7 @@ from augcon.llm.models import Models, open_models
 from augcon.prompts import Exchange, Library
 from augcon.records import Context, Document, Question, content_id
 from augcon.scorer import HeuristicScorer, LinearScorer, features
+from augcon.scorer.linear import Accuracy
 from augcon.store import Run
 from augcon.together import together
 from augcon.tree.boundary import BoundaryDivider
@@ -59,7 +60,6 @@ NODES = 60  # from each source
 MIN_UNITS = 20
 TEMPERATURE = 0.5
 CANDIDATES = 4
-Z = 1.96
 ANSWERS = ("window", "written", "verified")
 COMPARED = {"few-shot": ("window",), "adapter": ("verified",), "choosing": ANSWERS}
 LABELS = ("grammatical", "standalone", "answerable", "whole", "correct", "usable")
@@ -245,7 +245,11 @@ def _shares(rows: Sequence[dict | None]) -> dict[str, object]:
         "nodes": len(rows),
         "pairs": len(pairs),
         **{
-            label: [n, round(n / len(pairs), 3), *(round(v, 3) for v in wilson(n, len(pairs)))]
+            label: [
+                n,
+                round(n / len(pairs), 3),
+                *(round(v, 3) for v in Accuracy(n, len(pairs)).interval),
+            ]
             for label, n in counts.items()
             if pairs
         },
@@ -277,14 +281,6 @@ async def score(folder: Path, run: Path) -> dict[str, object]:
         "contrastive": round(float(roc_auc_score(good, learned)), 3),
         "heuristic": round(float(roc_auc_score(good, told)), 3),
     }
-
-
-def wilson(found: int, of: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share."""
-    share = found / of
-    centre = share + Z**2 / (2 * of)
-    spread = Z * (share * (1 - share) / of + Z**2 / (4 * of**2)) ** 0.5
-    return (centre - spread) / (1 + Z**2 / of), (centre + spread) / (1 + Z**2 / of)
 
 
 def _labels(folder: Path) -> dict[str, dict]:

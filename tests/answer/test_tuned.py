@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-
 import pytest
 
 from augcon.answer.tuned import TunedResponder, unsupported
@@ -12,7 +9,8 @@ from augcon.llm.base import Choice, Reply, Request
 from augcon.llm.call import Caller, MemoryJournal
 from augcon.llm.fake import FakeModel
 from augcon.prompts import Exchange, Library
-from augcon.records import Context, Document, Question
+from augcon.records import Question
+from tests.plain_texts import node_of, split
 
 BEES = (
     "Bees in the hive of Marta Lund form a cluster in winter. "
@@ -21,16 +19,6 @@ BEES = (
 )
 ASKED = "What do the bees in the hive of Marta Lund do in winter?"
 GOOD = "In winter the bees in Marta Lund's hive form a cluster and eat honey to keep warm."
-
-
-@dataclass(frozen=True)
-class Range:
-    start: int
-    end: int
-
-
-def split(text: str, language: str) -> list[Range]:
-    return [Range(found.start(), found.end()) for found in re.finditer(r"\S[^.]*\.", text)]
 
 
 def direction(request: Request) -> Reply:
@@ -46,9 +34,7 @@ async def answer_of(written: str) -> tuple[str, FakeModel]:
         split,
         Exchange.of(Library()),
     )
-    document = Document.of("d.txt", BEES, "en")
-    question = Question.of(Context.root(document, 0, len(BEES), 30, "en"), ASKED, 0)
-    return await responder.respond(question), tuned
+    return await responder.respond(Question.of(node_of(BEES), ASKED, 0)), tuned
 
 
 async def test_a_written_answer_in_the_texts_words_is_taken() -> None:

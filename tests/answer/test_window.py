@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-
 from augcon.answer.window import WindowResponder
 from augcon.llm.base import Reply, Request
 from augcon.llm.call import Caller, MemoryJournal
 from augcon.llm.fake import FakeModel
 from augcon.records import Context, Document, Question
+from tests.plain_texts import split
 
 TOPICS = ("bee", "hive", "winter", "honey")
-
-
-@dataclass(frozen=True)
-class Range:
-    start: int
-    end: int
-
-
-def split(text: str, language: str) -> list[Range]:
-    return [Range(found.start(), found.end()) for found in re.finditer(r"\S[^.]*\.", text)]
 
 
 def count_topics(request: Request) -> Reply:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 
 from augcon.llm.base import Choice, Reply, Request, TokenLogprob
 from augcon.llm.call import Caller, MemoryJournal
 from augcon.llm.fake import FakeModel
-from augcon.records import Context, Document
+from augcon.records import Context
 from augcon.tree.boundary import (
     BoundaryDivider,
     balance_of_halves,
@@ -19,26 +16,13 @@ from augcon.tree.boundary import (
     standardised,
 )
 from augcon.tree.split import Weakening
+from tests.plain_texts import node_of, split
 
 BEES = (
     "The bees of Harlow keep warm in winter. The bees eat honey. "
     "Trains to Tessen left at nine in 1958. The trains were late because snow fell."
 )
 CUT = BEES.index(" Trains")
-
-
-@dataclass(frozen=True)
-class Range:
-    start: int
-    end: int
-
-
-def split(text: str, language: str) -> list[Range]:
-    return [Range(found.start(), found.end()) for found in re.finditer(r"\S[^.]*\.", text)]
-
-
-def node_of(text: str) -> Context:
-    return Context.root(Document.of("d.txt", text, "en"), 0, len(text), len(text.split()), "en")
 
 
 class Questions:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 
@@ -12,10 +9,10 @@ from augcon.llm.base import Choice, Reply, TokenLogprob
 from augcon.llm.call import Caller, MemoryJournal
 from augcon.llm.fake import FakeModel
 from augcon.prompts import Exchange, Library, Weakening
-from augcon.records import Context, Document
 from augcon.tree.candidates import objection, unnamed
 from augcon.tree.questions import QuestionWriter
 from augcon.tree.ranking import MEASURES, WEIGHTS, Candidate, log_odds, measures
+from tests.plain_texts import node_of, split
 
 BEES = (
     "The bees of Harlow keep warm in winter. The bees eat honey. "
@@ -24,20 +21,6 @@ BEES = (
 GOOD = "Why were the trains to Tessen late?"
 BETTER = "What do the bees of Harlow eat?"
 FOUL = "What do you think of bees?"
-
-
-@dataclass(frozen=True)
-class Range:
-    start: int
-    end: int
-
-
-def split(text: str, language: str) -> list[Range]:
-    return [Range(found.start(), found.end()) for found in re.finditer(r"\S[^.]*\.", text)]
-
-
-def node_of(text: str) -> Context:
-    return Context.root(Document.of("d.txt", text, "en"), 0, len(text), len(text.split()), "en")
 
 
 def drawn(*questions: tuple[str, float]) -> Reply:
