@@ -27,11 +27,14 @@ CONCEPT_SHARE = 0.15
 
 @dataclass(frozen=True, slots=True)
 class Stages:
-    """The three stages, as a run has set them up."""
+    """The three stages, as a run has set them up.
+
+    Scorer and responder may still be in the making while the first trees grow.
+    """
 
     tree: Tree
-    scorer: Scorer
-    responder: Responder
+    scorer: asyncio.Future[Scorer]
+    responder: asyncio.Future[Responder]
     selection: SelectionSettings
     max_passes: int
 
@@ -47,7 +50,8 @@ async def augment(context: Context, quota: int, stages: Stages) -> Augmented:
         new = await stages.tree.grow(context, passes)
         passes += 1
         nodes += new
-        questions += await _scored([n.question for n in new if n.question], stages.scorer)
+        scorer = await asyncio.shield(stages.scorer)
+        questions += await _scored([n.question for n in new if n.question], scorer)
         judged = _chosen(questions, quota, stages.selection)
         idle = idle + 1 if n_kept(judged) == before else 0
         if n_kept(judged) >= quota and len(questions) >= stages.selection.overgenerate * quota:
@@ -82,10 +86,12 @@ async def _scored(questions: Sequence[Question], scorer: Scorer) -> list[Questio
 async def _answered(
     questions: Sequence[Question], root: Context, stages: Stages
 ) -> tuple[Answer, ...]:
+    responder = await asyncio.shield(stages.responder)
+
     async def answer(question: Question) -> Answer:
         kind = granularity(question.context, root)
         try:
-            text = await stages.responder.respond(question)
+            text = await responder.respond(question)
         except ItemError as error:
             return Answer(question, "", kind, failed(error.reason, error.detail))
         return Answer(question, text, kind, check_answer(question, text))

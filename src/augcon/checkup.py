@@ -11,9 +11,8 @@ from augcon.assemble import longest_request
 from augcon.config import HUB, ModelSettings, Settings
 from augcon.errors import AugConError
 from augcon.llm.base import TryAgain
-from augcon.llm.call import Caller, MemoryJournal
 from augcon.llm.local import Check, check_engine
-from augcon.llm.models import api_key, connect, probe
+from augcon.llm.models import api_key, connect, probe, probing
 from augcon.llm.openai import OpenAIModel
 
 __all__ = ["Check", "examine"]
@@ -70,13 +69,14 @@ async def _server(settings: ModelSettings) -> list[Check]:
         Check("key", True, f"{settings.api_key_env} {found}", needed=False),
         *[await _listed(url, key, settings) for url in settings.base_urls],
     ]
-    model = connect(settings, settings.name)
+    models = connect(settings, settings.name)
     try:
-        abilities = await probe(Caller(model, MemoryJournal(), tries=1), settings)
+        abilities = await probe(probing(models, settings), settings)
     except AugConError as error:
         return [*checks, Check("model", False, str(error))]
     finally:
-        await model.close()
+        for model in models:
+            await model.close()
     schema = "takes JSON schemas" if abilities.schema else "takes no schema: marked plain text"
     embeddings = abilities.embeddings or "none served: the fallback ranker will be used"
     return [

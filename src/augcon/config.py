@@ -60,12 +60,19 @@ class ModelSettings(_Strict):
     )
     max_tokens: Count = Field(2048, description="longest reply, in tokens")
     tries: Count = Field(4, description="how often one item is asked when replies are unusable")
-    concurrency: Count | None = Field(
+    concurrency: Annotated[int, Field(ge=1, le=1000)] | None = Field(
         None,
-        description="calls in flight at once; if not set, 8 at a server, one a core at the "
-        "embedded model, and as many as the memory holds at a GGUF file",
+        description="most calls in flight at one server, which is found out below it; if not set, "
+        "256 at a server, one a core at the embedded model, what the memory holds at a GGUF file",
     )
-    timeout: float = Field(300.0, gt=0, le=86_400, description="seconds to wait for one reply")
+    min_concurrency: Count = Field(1, description="never fewer calls in flight at one server")
+    timeout: float = Field(600.0, gt=0, le=86_400, description="seconds for one whole reply")
+    read_timeout: float = Field(
+        300.0, gt=0, le=86_400, description="seconds without a byte from the server"
+    )
+    patience: float = Field(
+        300.0, ge=0, description="seconds without any answer before the run stops"
+    )
     price_per_million_prompt_tokens: float | None = Field(None, ge=0, description="for the cost")
     price_per_million_completion_tokens: float | None = Field(None, ge=0, description="the same")
 
@@ -106,6 +113,11 @@ class ModelSettings(_Strict):
             raise ValueError("a GGUF file gives its own embeddings: set 'auto' or 'off'")
         if self.name == EMBEDDED and self.base_urls:
             raise ValueError("a server needs its model's name: give --model")
+        if self.concurrency is not None and self.min_concurrency > self.concurrency:
+            raise ValueError(
+                f"min_concurrency ({self.min_concurrency}) must not be above "
+                f"concurrency ({self.concurrency})"
+            )
         return self
 
 
@@ -167,6 +179,14 @@ class AnswerSettings(_Strict):
     search_items: Count = Field(4, description="annotated questions that each set answers")
 
 
+class BudgetSettings(_Strict):
+    """What a run may spend over all its starts; it stops before it passes any of these."""
+
+    calls: Count | None = Field(None, description="replies asked for")
+    tokens: Count | None = Field(None, description="of prompts and replies together")
+    cost: float | None = Field(None, gt=0, description="in the currency of the prices")
+
+
 class Settings(_Strict):
     """Everything a run is told."""
 
@@ -178,6 +198,16 @@ class Settings(_Strict):
     scorer: ScorerSettings = Field(default_factory=ScorerSettings)
     selection: SelectionSettings = Field(default_factory=SelectionSettings)
     answers: AnswerSettings = Field(default_factory=AnswerSettings)
+    budget: BudgetSettings = Field(default_factory=BudgetSettings)
+
+    @model_validator(mode="after")
+    def _has_prices(self) -> Settings:
+        if self.budget.cost is not None and self.model.prices is None:
+            raise ValueError(
+                "a budget in money needs prices: set model.price_per_million_prompt_tokens and "
+                "model.price_per_million_completion_tokens, or give a budget in tokens or calls"
+            )
+        return self
 
     def to_toml(self) -> str:
         """The snapshot that a run keeps. It never holds a key: there is no setting for one."""
@@ -203,7 +233,13 @@ OPERATIONAL = {
     "model.base_urls",
     "model.api_key_env",
     "model.concurrency",
+    "model.min_concurrency",
     "model.timeout",
+    "model.read_timeout",
+    "model.patience",
+    "budget.calls",
+    "budget.tokens",
+    "budget.cost",
     "model.price_per_million_prompt_tokens",
     "model.price_per_million_completion_tokens",
 }

@@ -11,12 +11,15 @@
     │   ├── ModelError         server gone, quota spent
     │   │   ├── KeyRefusedError a wrong key or none (exit code 2: the user can mend it)
     │   │   └── NotServedError no such model or path at the server (exit code 2)
+    │   ├── BudgetSpentError   what the user allowed is spent
     │   ├── AssetError         the embedded model's files cannot be had
     │   └── StoreError         disk full, database damaged or locked
     └── ItemError              it concerns one item: recorded with its reason, the run goes on
         ├── ReplyError         the model's reply cannot be used, after all tries
         ├── RequestFailed      the server fails at this one request alone, after all tries
-        └── RequestRefused     the server refuses this one request (too long, content policy)
+        └── RequestRefused     the server refuses this one request
+            ├── TooLongError       it does not fit the model's window
+            └── ContentRefused     the server's policy, or its model, will not deal with it
 
 A message says what happened, to which item, and what can be done. Every error is built from
 positional strings alone, so that it can be pickled and carried between processes.
@@ -90,6 +93,10 @@ class NotServedError(ModelError):
     exit_code = 2
 
 
+class BudgetSpentError(RunError):
+    """The next request might pass what the user allowed to be spent."""
+
+
 class AssetError(RunError):
     """A file of the embedded model cannot be fetched, checked or prepared."""
 
@@ -137,3 +144,15 @@ class RequestRefused(ItemError):  # noqa: N818 - the server's refusal is the nam
     """The server answered that it will not serve this one request."""
 
     reason = "request_refused"
+
+
+class TooLongError(RequestRefused):
+    """The request and its reply do not fit the model's window; smaller parts of it may."""
+
+    reason = "too_long"
+
+
+class ContentRefused(RequestRefused):
+    """The server, or its model, will not deal with this content."""
+
+    reason = "content_refused"

@@ -9,6 +9,7 @@ from there.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,10 +20,12 @@ from augcon.augment import Stages, augment
 from augcon.config import Settings
 from augcon.corpus import Corpus
 from augcon.engine import each
+from augcon.errors import BudgetSpentError
 from augcon.export import write_dataset
+from augcon.llm.budget import Budget
 from augcon.llm.call import Meter
 from augcon.llm.models import Models, open_models
-from augcon.prepare import prepare_responder, prepare_scorer
+from augcon.prepare import choose_pilot, prepare_responder, prepare_scorer
 from augcon.records import Augmented, Context, failed
 from augcon.report import write_report
 from augcon.store import Run
@@ -47,6 +50,9 @@ class Watch:
     download: Callable[[str, int, int], None] = lambda _label, _done, _total: None
     stop: Callable[[], object] | None = None  # set while there is something to stop
 
+    def go_on_to(self, step: str) -> None:
+        self.step = step
+
 
 async def generate(corpus: Corpus, settings: Settings, run: Run, watch: Watch) -> None:
     """Bring the run to its end. What is finished is not done again.
@@ -60,45 +66,70 @@ async def generate(corpus: Corpus, settings: Settings, run: Run, watch: Watch) -
         if next(run.ledger.pending(), None) is not None:
             await _with_models(settings, run, watch)
     except ExceptionGroup as faults:
-        raise single_fault(faults) from faults
+        fault = single_fault(faults)
+        if isinstance(fault, BudgetSpentError):  # what was paid for can be used
+            _write_out(run)
+        raise fault from faults
     finally:
         run.ledger.add_to_fact("seconds", time.monotonic() - started)
         run.ledger.add_to_fact("calls_replayed", watch.meter.replayed)
-    write_dataset(run.ledger.pairs(), run.folder / "dataset" / "train.jsonl")
+        run.ledger.add_counts("models", watch.meter.models)
     run.ledger.set_fact("finished", "yes")
+    _write_out(run)
+
+
+def _write_out(run: Run) -> None:
+    write_dataset(run.ledger.pairs(), run.folder / "dataset" / "train.jsonl")
     write_report(run)
 
 
 async def _with_models(settings: Settings, run: Run, watch: Watch) -> None:
     watch.step = "starting or reaching the model"
-    async with open_models(
-        settings.model,
-        run.journal,
-        settings.seed,
-        run.remember,
-        watch.meter,
-        watch.download,
-        longest_request(settings),
-    ) as models:
+    async with (
+        open_models(
+            settings.model,
+            run.journal,
+            settings.seed,
+            run.remember,
+            watch.meter,
+            watch.download,
+            longest_request(settings),
+            _budget(settings, run),
+        ) as models,
+        asyncio.TaskGroup() as group,
+    ):
         watch.model_ready = time.monotonic()
-        stages = await _prepared(settings, models, run, watch)
-        watch.step = "questions and answers"
-        await _augment_all(stages, run, watch, models.contexts_at_once)
+        stages = _prepared(settings, models, run, watch, group)
+        if not models.ahead:
+            await asyncio.wait([stages.scorer])
+        await _augment_all(stages, run, watch, models)
 
 
-async def _prepared(settings: Settings, models: Models, run: Run, watch: Watch) -> Stages:
+def _prepared(
+    settings: Settings, models: Models, run: Run, watch: Watch, group: asyncio.TaskGroup
+) -> Stages:
+    """The stages; scorer and responder are in the making, and the first trees need neither."""
     library = library_of(settings)
     roots = list(run.ledger.roots())
     tree = assemble_tree(settings, models, library)
+    pilot = choose_pilot(settings, models, roots)
+    run.ledger.reopen_unless(" ".join(root.id for root in pilot) or "heuristic")
     watch.step = "fitting the scorer on a pilot"
-    scorer, scorer_id = await prepare_scorer(settings, models, tree, roots, run.remember)
-    run.ledger.reopen_unless(scorer_id)
-    watch.step = "choosing examples for the answers"
-    responder = await prepare_responder(settings, models, library, roots, run.remember)
+    scorer = group.create_task(prepare_scorer(settings, models, tree, pilot, run.remember))
+    responder = group.create_task(prepare_responder(settings, models, library, roots, run.remember))
+    scorer.add_done_callback(lambda _: watch.go_on_to("questions and answers"))
     return Stages(tree, scorer, responder, settings.selection, settings.tree.max_passes)
 
 
-async def _augment_all(stages: Stages, run: Run, watch: Watch, width: int) -> None:
+def _budget(settings: Settings, run: Run) -> Budget:
+    """What is left of it, after all that earlier starts of the run have spent."""
+    allowed = settings.budget
+    return Budget(
+        allowed.calls, allowed.tokens, allowed.cost, settings.model.prices, run.journal.spent()
+    )
+
+
+async def _augment_all(stages: Stages, run: Run, watch: Watch, models: Models) -> None:
     async def work(item: tuple[Context, int]) -> None:
         await finish(await augment(*item, stages))
 
@@ -118,7 +149,8 @@ async def _augment_all(stages: Stages, run: Run, watch: Watch, width: int) -> No
     so_far = run.books().stages
     watch.questions, watch.pairs = so_far["questions"].kept, so_far["answers"].kept
     watch.augmenting_since = time.monotonic()
-    await each(pending, work, give_up, width)
+    room = models.generator.places.room
+    await each(pending, work, give_up, models.contexts_at_once, room)
 
 
 def open_books(corpus: Corpus, settings: Settings, run: Run) -> None:

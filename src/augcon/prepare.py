@@ -37,34 +37,44 @@ from augcon.scorer import (
 from augcon.scorer.linear import Vectors
 from augcon.tree import Tree
 
-__all__ = ["prepare_responder", "prepare_scorer"]
+__all__ = ["choose_pilot", "prepare_responder", "prepare_scorer"]
 
 # Name of a step, how to do it, and the ids of what goes into it: gives the step's output.
 Remember = Callable[..., Awaitable[str]]
 Embed = Callable[[str, str], Coroutine[Any, Any, Vectors]]
 
 
+def choose_pilot(settings: Settings, models: Models, roots: Sequence[Context]) -> list[Context]:
+    """The roots that stage 2's scorer is fitted on; none where the heuristic ranks.
+
+    Their ids are the scorer's identity: one that is fitted on others ranks otherwise.
+    """
+    if settings.scorer.kind == "heuristic" or models.embedder is None:
+        return []
+    chosen = settings.scorer
+    return draw_pilot(roots, chosen.pairs, chosen.pilot_share, settings.tree.min_units)
+
+
 async def prepare_scorer(
     settings: Settings,
     models: Models,
     tree: Tree,
-    roots: Sequence[Context],
+    pilot: Sequence[Context],
     remember: Remember,
-) -> tuple[Scorer, str]:
-    """Stage 2's scorer, and its identity: one that is fitted anew has another."""
-    if settings.scorer.kind == "heuristic" or models.embedder is None:
+) -> Scorer:
+    """Stage 2's scorer."""
+    if models.embedder is None or not pilot:
         why = "chosen in the settings" if models.embedder else "the model serves no embeddings"
         await remember("scorer", lambda: _stated(why))
-        return HeuristicScorer(), "heuristic"
+        return HeuristicScorer()
     embed = features(models.embedder)
-    chosen = settings.scorer
-    pilot = draw_pilot(roots, chosen.pairs, chosen.pilot_share, settings.tree.min_units)
-    ids = [root.id for root in pilot]
     output = await remember(
-        "scorer", lambda: _fitted(settings, tree, pilot, embed, models.contexts_at_once), *ids
+        "scorer",
+        lambda: _fitted(settings, tree, pilot, embed, models.contexts_at_once),
+        *(root.id for root in pilot),
     )
     head = json.loads(output)["head"]
-    return (LinearScorer(embed, tuple(head)) if head else HeuristicScorer()), " ".join(ids)
+    return LinearScorer(embed, tuple(head)) if head else HeuristicScorer()
 
 
 async def _stated(why: str) -> str:

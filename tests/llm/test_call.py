@@ -2,15 +2,18 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import itertools
 from collections.abc import Callable
 
 import pytest
 
-from augcon.errors import ModelError, ReplyError, RequestFailed, RequestRefused
+from augcon.errors import ContentRefused, ModelError, ReplyError, RequestFailed, RequestRefused
 from augcon.llm import call
-from augcon.llm.base import Choice, Message, Reply, Request, Sampling, TryAgain
+from augcon.llm.base import Choice, Fault, Message, Reply, Request, Sampling, TryAgain
 from augcon.llm.call import Caller, MemoryJournal, Unusable, seed_of
 from augcon.llm.fake import FakeModel, UnknownPromptError
+from augcon.llm.limit import Limit
+from augcon.llm.places import Places
 
 HELLO = Request("chat", (Message("user", "hello"),), seed=5)
 
@@ -211,12 +214,61 @@ async def test_without_the_servers_word_the_waits_grow(monkeypatch: pytest.Monke
 async def test_a_fault_that_does_not_pass_stops_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     waits = record_waits(monkeypatch)
     model = FakeModel(failing(99, TryAgain("busy")))
-    caller = Caller(model, MemoryJournal(), retries=3)
+    caller = Caller(model, MemoryJournal(), retries=3, patience=0.0)
     caller.meter.calls = 1
-    with pytest.raises(ModelError, match=r"busy \(4 tries\).*the same command goes on"):
+    with pytest.raises(ModelError, match=r"busy \(3 tries\).*the same command goes on"):
         await caller.ask(HELLO, text_of)
-    assert [r.identity("") for r in model.requests[:4]] == [HELLO.identity("")] * 4
-    assert (len(model.requests), len(waits)) == (5, 3)  # and something else, to be sure
+    assert [r.identity("") for r in model.requests[:3]] == [HELLO.identity("")] * 3
+    assert (len(model.requests), len(waits)) == (4, 2)  # and something else, to be sure
+
+
+async def test_servers_that_have_answered_before_are_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A server that is started anew in the night costs a wait, and no run."""
+    waits = record_waits(monkeypatch)
+    model = FakeModel(failing(40, TryAgain("connection refused", fault=Fault.GONE)))
+    caller = Caller(model, MemoryJournal(), patience=1e6, places=restless())
+    caller.meter.calls = 1
+    assert await caller.ask(HELLO, text_of) == "hi"
+    assert sum(waits) > 300
+
+
+async def test_a_busy_server_is_nobodys_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refused far more often than a request that fails is asked, while others are answered."""
+    record_waits(monkeypatch)
+    busy = failing(40, TryAgain("too many requests", 0.1, Fault.BUSY))
+    model = FakeModel(lambda r: busy(r) if r == HELLO else "yes")
+    caller = Caller(model, MemoryJournal(), places=restless())
+    caller.meter.calls = 1
+    assert await caller.ask(HELLO, text_of) == "hi"
+
+
+async def test_a_connection_that_broke_is_tried_again_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waits = record_waits(monkeypatch)
+    model = FakeModel(failing(2, TryAgain("broken pipe", fault=Fault.LOST)))
+    assert await Caller(model, MemoryJournal()).ask(HELLO, text_of) == "hi"
+    assert waits[0] == 0.0
+    assert waits[1] > 0.0
+
+
+async def test_a_reply_that_the_content_filter_took_away_is_not_asked_for_again() -> None:
+    journal = Notebook()
+    model = FakeModel(lambda _: Reply((Choice("", "content_filter"),)))
+    with pytest.raises(ContentRefused, match="content filter"):
+        await Caller(model, journal).ask(HELLO, text_of)
+    with pytest.raises(ContentRefused):
+        await Caller(FakeModel({}), journal).ask(HELLO, text_of)
+    assert len(model.requests) == 1
+
+
+async def test_the_names_under_which_servers_answer_are_counted() -> None:
+    model = FakeModel(lambda _: Reply((Choice("hi"),), model="something-else"))
+    caller = Caller(model, MemoryJournal())
+    await caller.ask(HELLO, text_of)
+    assert caller.meter.models == {"something-else": 1}
 
 
 async def test_a_request_at_which_alone_the_server_fails_costs_only_itself(
@@ -265,7 +317,11 @@ async def test_the_place_is_given_back_before_the_wait(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(call.asyncio, "sleep", sleep)
     busy = failing(1, TryAgain("busy", 1.0))
-    caller = Caller(FakeModel(lambda r: busy(r) if r.seed == 5 else "hi"), MemoryJournal(), limit=1)
+    caller = Caller(
+        FakeModel(lambda r: busy(r) if r.seed == 5 else "hi"),
+        MemoryJournal(),
+        places=Places.fixed(1),
+    )
     first = asyncio.create_task(caller.ask(HELLO, text_of))
     await waiting.wait()
     assert await asyncio.wait_for(caller.ask(other, text_of), 1) == "hi"
@@ -276,7 +332,7 @@ async def test_the_place_is_given_back_before_the_wait(monkeypatch: pytest.Monke
 
 async def test_no_more_calls_are_in_flight_than_the_limit() -> None:
     model = Gated()
-    caller = Caller(model, MemoryJournal(), limit=3)
+    caller = Caller(model, MemoryJournal(), places=Places.fixed(3))
     requests = [dataclasses.replace(HELLO, seed=seed) for seed in range(12)]
     tasks = [asyncio.create_task(caller.ask(request, text_of)) for request in requests]
     await until(lambda: model.in_flight == 3)
@@ -347,6 +403,12 @@ def failing(times: int, fault: Exception) -> Callable[[Request], str]:
         return "hi"
 
     return script
+
+
+def restless() -> Places:
+    """A place at a server that is never left alone, on a clock of its own."""
+    minutes = itertools.count(step=60.0)
+    return Places([Limit(1, 1)], clock=lambda: next(minutes))
 
 
 def record_waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:

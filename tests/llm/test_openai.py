@@ -159,7 +159,7 @@ async def test_a_key_is_not_shown_either_where_the_servers_words_are_cut_off() -
 async def test_a_missing_key_is_told_with_the_name_of_its_variable() -> None:
     with serving(Faults(key=KEY)) as server:
         settings = ModelSettings(name=MODEL, base_urls=(server.url,), api_key_env="THE_VALLEYS_KEY")
-        model = connect(settings, MODEL)
+        (model,) = connect(settings, MODEL)
         with pytest.raises(ModelError, match="missing: set THE_VALLEYS_KEY"):
             await model.ask(ASK)
         await model.close()
@@ -226,7 +226,15 @@ async def test_a_reply_that_is_no_json_is_a_passing_fault() -> None:
 async def test_a_reply_without_content_is_the_empty_text() -> None:
     async with reached(Faults(body='{"choices": [{"message": {"content": null}}]}')) as (model, _):
         reply = await model.ask(ASK)
-    assert (reply.text, reply.usage.prompt_tokens) == ("", 0)
+    assert reply.text == ""
+
+
+async def test_tokens_are_guessed_where_the_server_does_not_count_them() -> None:
+    """A budget must not go on for ever at such a server."""
+    body = '{"choices": [{"message": {"content": "four words or so"}}]}'
+    async with reached(Faults(body=body)) as (model, _):
+        reply = await model.ask(ASK)
+    assert (reply.usage.prompt_tokens, reply.usage.completion_tokens) == (9, 4)
 
 
 async def test_the_server_lists_its_models() -> None:
@@ -263,7 +271,7 @@ async def test_a_server_that_answers_nothing_cannot_be_used() -> None:
 async def probed(faults: Faults, embeddings: str = "auto") -> Abilities:
     with serving(faults) as server:
         settings = ModelSettings(name=MODEL, base_urls=(server.url,), embeddings=embeddings)
-        model = connect(settings, MODEL)
+        (model,) = connect(settings, MODEL)
         try:
             return await probe(Caller(model, MemoryJournal()), settings)
         finally:

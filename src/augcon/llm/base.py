@@ -9,10 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
+from enum import StrEnum
 from typing import Literal, Protocol
 
 __all__ = [
     "Choice",
+    "Fault",
     "Message",
     "Model",
     "Reply",
@@ -99,16 +101,30 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back: `choices` for text, `embedding` (hidden,) for an embedding request."""
+    """What came back: `choices` for text, `embedding` (hidden,) for an embedding request.
+
+    `model` is the name under which the server answered; empty from the journal.
+    """
 
     choices: tuple[Choice, ...] = ()
     embedding: tuple[float, ...] = ()
     usage: Usage = field(default_factory=Usage)
+    model: str = ""
 
     @property
     def text(self) -> str:
         """The first choice's text, or the empty string."""
         return self.choices[0].text if self.choices else ""
+
+
+class Fault(StrEnum):
+    """What a passing fault says of the server."""
+
+    BUSY = "busy"  # it has too much to do: 429, 503
+    TIMEOUT = "timeout"  # it took the request and did not answer in time
+    GONE = "gone"  # no connection can be made
+    LOST = "lost"  # the connection broke
+    BROKEN = "broken"  # it answered, and not as it should: 500, no JSON
 
 
 class TryAgain(Exception):  # noqa: N818 - it asks for something, it is not an error of ours
@@ -117,10 +133,13 @@ class TryAgain(Exception):  # noqa: N818 - it asks for something, it is not an e
     `wait` is what the server asked for, in seconds; None where it said nothing.
     """
 
-    def __init__(self, problem: str, wait: float | None = None) -> None:
-        super().__init__(problem, wait)
+    def __init__(
+        self, problem: str, wait: float | None = None, fault: Fault = Fault.BROKEN
+    ) -> None:
+        super().__init__(problem, wait, fault)
         self.problem = problem
         self.wait = wait
+        self.fault = fault
 
 
 class Model(Protocol):

@@ -14,13 +14,23 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
-from augcon.errors import AugConError, ModelError, ReplyError, RequestFailed
-from augcon.llm.base import Message, Model, Reply, Request, Sampling, TryAgain
+from augcon.errors import (
+    AugConError,
+    ContentRefused,
+    ItemError,
+    ModelError,
+    ReplyError,
+    RequestFailed,
+)
+from augcon.llm.base import Fault, Message, Model, Reply, Request, Sampling, TryAgain
+from augcon.llm.budget import Budget
+from augcon.llm.places import Places
 from augcon.records import content_id
 
 __all__ = ["Caller", "Journal", "MemoryJournal", "Meter", "Unusable", "seed_of"]
@@ -31,6 +41,8 @@ BACKOFF_SECONDS = 0.5
 BACKOFF_CEILING = 30.0
 REASK_TEMPERATURE = 0.4
 FIRST_RETRIES = 2
+LENIENCE = 10  # so many times more often is a busy server asked again: that is nobody's fault
+FILTERED = "content_filter"  # a reply's finish_reason
 LONGEST_WAIT = 300.0  # seconds that a server may ask for; with more, the run is better stopped
 
 
@@ -65,7 +77,10 @@ class MemoryJournal:
 
 @dataclass(slots=True)
 class Meter:
-    """What was asked in this process, for the progress display; the books come from the store."""
+    """What was asked in this process, for the progress display; the books come from the store.
+
+    models  under which names the servers answered, and how often
+    """
 
     calls: int = 0
     replayed: int = 0
@@ -73,6 +88,7 @@ class Meter:
     busy_seconds: float = 0.0  # with at least one call in flight
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    models: Counter[str] = field(default_factory=Counter)
     _busy_since: float = 0.0
 
     @contextmanager
@@ -88,6 +104,12 @@ class Meter:
             if self.in_flight == 0:
                 self.busy_seconds += time.monotonic() - self._busy_since
 
+    def count(self, reply: Reply) -> None:
+        self.calls += 1
+        self.prompt_tokens += reply.usage.prompt_tokens
+        self.completion_tokens += reply.usage.completion_tokens
+        self.models[reply.model] += 1
+
 
 def seed_of(*parts: str | int) -> int:
     """A seed in [0, 2**31) that depends on the parts alone."""
@@ -96,25 +118,25 @@ def seed_of(*parts: str | int) -> int:
 
 @dataclass(slots=True)
 class Caller:
-    """One model behind the call path.
+    """A model behind the call path.
 
-    limit    calls in flight at once
-    tries    how often one item is asked in all when replies cannot be used
-    retries  how often a passing fault of one request is met with waiting
+    others    further servers of the same model; `places` has a server for each
+    tries     how often one item is asked in all when replies cannot be used
+    retries   how often a passing fault of one request is met by asking it again
+    patience  seconds without any answer after which the servers are taken for gone
     """
 
     model: Model
     journal: Journal
     seed: int = 0
-    limit: int = 8
+    places: Places = field(default_factory=lambda: Places.fixed(8))
+    budget: Budget = field(default_factory=Budget)
     tries: int = 4
     retries: int = 6
+    patience: float = 300.0
     meter: Meter = field(default_factory=Meter)
-    _places: asyncio.Semaphore = field(init=False)
+    others: Sequence[Model] = ()
     _in_flight: dict[str, asyncio.Future[Reply]] = field(init=False, default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self._places = asyncio.Semaphore(self.limit)
 
     def seed_for(self, *parts: str | int) -> int:
         """The seed of a request about this item: the run's seed and the item decide it."""
@@ -129,6 +151,8 @@ class Caller:
         for attempt in range(self.tries):
             this = request if attempt == 0 else _another_sample(request, attempt)
             reply = await self._reply(this, lambda r: _accepted(parse, r))
+            if any(choice.finish_reason == FILTERED for choice in reply.choices):
+                raise ContentRefused(f"{self.model.name}: its content filter took the reply away")
             try:
                 return parse(reply)
             except Unusable as refusal:
@@ -167,39 +191,59 @@ class Caller:
             del self._in_flight[identity]
 
     async def _asked(self, request: Request) -> Reply:
-        attempt = 0
+        """The reply, after as many passing faults as it takes to tell whose fault it is."""
+        began, attempt = self.places.clock(), 0
         while True:
-            # A server that has never answered is more likely wrong than busy.
-            last = self.retries if self.meter.calls else min(self.retries, FIRST_RETRIES)
             try:
                 return await self._asked_once(request)
             except TryAgain as fault:
-                wait = _backoff(attempt) if fault.wait is None else fault.wait
-                if attempt >= last or wait > LONGEST_WAIT:
-                    raise await self._verdict(request, fault, attempt + 1) from fault
+                attempt += 1
+                if (verdict := await self._verdict(request, fault, attempt, began)) is not None:
+                    raise verdict from fault
+                wait = _backoff(attempt, fault)
             # The place is given back by now: others may ask while this one waits.
             await asyncio.sleep(wait)
-            attempt += 1
 
     async def _asked_once(self, request: Request) -> Reply:
-        async with self._places:
-            with self.meter.in_flight_now():
-                reply = await self.model.ask(request)
-        self.meter.calls += 1
-        self.meter.prompt_tokens += reply.usage.prompt_tokens
-        self.meter.completion_tokens += reply.usage.completion_tokens
+        place = await self.places.take()
+        with self.places.use(place) as answered:
+            async with self.budget.room_for(request):
+                with self.meter.in_flight_now():
+                    reply = await (self.model, *self.others)[place.server].ask(request)
+                self.budget.count(reply.usage)
+            answered(reply)
+        self.meter.count(reply)
         return reply
 
-    async def _verdict(self, request: Request, fault: TryAgain, tries: int) -> AugConError:
-        """Whose fault it is: a server that answers something else fails at this request alone."""
-        told = f"{self.model.name}: {fault.problem} ({tries} tries)"
-        if fault.wait is None or fault.wait <= LONGEST_WAIT:
-            with suppress(AugConError, TryAgain):
-                await self._asked_once(_something_else(request))
-                return RequestFailed(told)
-        return ModelError(
+    async def _verdict(
+        self, request: Request, fault: TryAgain, attempt: int, began: float
+    ) -> AugConError | None:
+        """Whose fault it is, once that is clear; None while it may pass.
+
+        Servers that answer other requests fail at this one alone. Servers that answer nothing
+        are waited for, but not where they never answered: those are more likely wrong than busy.
+        """
+        told = f"{self.model.name}: {fault.problem} ({attempt} tries)"
+        gone = ModelError(
             f"{told}. Nothing is lost: the same command goes on once the server is well."
         )
+        if fault.wait is not None and fault.wait > LONGEST_WAIT:
+            return gone
+        known = self.meter.calls > 0
+        most = self.retries * (LENIENCE if fault.fault is Fault.BUSY else 1)
+        silent = self.places.silence >= self.patience
+        if attempt <= FIRST_RETRIES or (attempt <= most and known and not silent):
+            return None
+        if self.places.last_answer > began or await self._is_there(request):
+            return RequestFailed(told) if attempt > most else None
+        return gone if silent or not known else None
+
+    async def _is_there(self, request: Request) -> bool:
+        """Whether the servers answer something else."""
+        with suppress(AugConError, TryAgain):
+            await self._asked_once(_something_else(request))
+            return True
+        return False
 
 
 def _something_else(request: Request) -> Request:
@@ -215,15 +259,23 @@ def _is_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def _backoff(attempt: int) -> float:
-    ceiling: float = min(BACKOFF_CEILING, BACKOFF_SECONDS * 2**attempt)
+def _backoff(attempt: int, fault: TryAgain) -> float:
+    """Seconds to wait: what the server asked for, else doubled each time, with jitter.
+
+    A connection that broke the first time is likely one that had been idle too long for a proxy.
+    """
+    if fault.wait is not None:
+        return fault.wait
+    if fault.fault is Fault.LOST and attempt == 1:
+        return 0.0
+    ceiling: float = min(BACKOFF_CEILING, BACKOFF_SECONDS * 2 ** (attempt - 1))
     return ceiling * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
 
 
 def _accepted(parse: Callable[[Reply], T], reply: Reply) -> bool:
     try:
         parse(reply)
-    except Unusable:
+    except (Unusable, ItemError):
         return False
     return True
 

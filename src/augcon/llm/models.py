@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
@@ -28,18 +28,31 @@ from augcon.errors import (
     SettingsError,
 )
 from augcon.llm.base import Message, Model, Reply, Request, Sampling
+from augcon.llm.budget import Budget
 from augcon.llm.call import Caller, Journal, MemoryJournal, Meter, Unusable
+from augcon.llm.limit import Limit
 from augcon.llm.openai import OpenAIModel
-from augcon.llm.pool import Pool
+from augcon.llm.places import Places
 from augcon.llm.warmest import WarmestFirst
 
-__all__ = ["Abilities", "Models", "api_key", "connect", "open_models", "probe"]
+__all__ = [
+    "Abilities",
+    "Models",
+    "api_key",
+    "calls_at_once",
+    "connect",
+    "open_models",
+    "probe",
+    "probing",
+]
 
 # Name of a step, and how to do it if it has not been done: gives the step's output.
 Remember = Callable[[str, Callable[[], Awaitable[str]]], Awaitable[str]]
 Progress = Callable[[str, int, int], None]
+MakeCaller = Callable[[Sequence[Model], Places], Caller]
 
-CALLS_AT_ONCE = 8  # to a server, where the settings do not say
+CALLS_AT_ONCE = 256  # to a server at most, where the settings do not say
+OPEN_CONTEXTS = 2  # for each of them at most: those that replay, or wait for the scorer, need none
 WAITING = 64  # calls that the embedded servers choose from
 SLOWEST_REPLY = 86_400.0  # seconds, of a GGUF file on a processor
 
@@ -69,13 +82,18 @@ class Abilities:
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """The open models of a run. `name` is the generator's."""
+    """The open models of a run. `name` is the generator's.
+
+    ahead  whether contexts may be begun while the scorer is being fitted: a server has room for
+           that, a model on this machine has none
+    """
 
     generator: Caller
     embedder: Caller | None
     encoder: Caller | None
     schema: bool
     contexts_at_once: int
+    ahead: bool = False
 
     @property
     def name(self) -> str:
@@ -91,14 +109,26 @@ async def open_models(
     meter: Meter,
     progress: Progress,
     request_tokens: int,
+    budget: Budget,
 ) -> AsyncIterator[Models]:
     """Start or reach the models that the settings name, and let go of them at the end.
 
     request_tokens  of the longest prompt and its reply, which a model run here makes room for
     """
 
-    def caller(model: Model, limit: int) -> Caller:
-        return Caller(model, journal, seed, limit, settings.tries, meter=meter)
+    def caller(models: Sequence[Model], places: Places) -> Caller:
+        first, *others = models
+        return Caller(
+            first,
+            journal,
+            seed,
+            places,
+            budget,
+            settings.tries,
+            patience=settings.patience,
+            meter=meter,
+            others=others,
+        )
 
     async with AsyncExitStack() as stack:
         if settings.kind == "embedded":
@@ -106,27 +136,45 @@ async def open_models(
         elif settings.kind == "file":
             yield await _file(caller, settings, stack, request_tokens, remember, progress)
         else:
-            limit = settings.concurrency or CALLS_AT_ONCE
-            generator = caller(await _connected(settings, settings.name, stack), limit)
-            found = await remember("abilities", lambda: _probed(generator, settings))
-            abilities = Abilities(**json.loads(found))
-            embedder = None
-            if abilities.embeddings == settings.name:
-                embedder = generator
-            elif abilities.embeddings:
-                model = await _connected(settings, abilities.embeddings, stack)
-                embedder = caller(model, limit)
-            yield Models(generator, embedder, None, abilities.schema, limit)
+            yield await _served(caller, settings, stack, remember)
 
 
-async def _connected(settings: ModelSettings, name: str, stack: AsyncExitStack) -> Model:
-    model = connect(settings, name)
-    stack.push_async_callback(model.close)
-    return model
+async def _served(
+    caller: MakeCaller, settings: ModelSettings, stack: AsyncExitStack, remember: Remember
+) -> Models:
+    places = server_places(settings)
+
+    def reach(name: str) -> Caller:
+        models = connect(settings, name)
+        for model in models:
+            stack.push_async_callback(model.close)
+        return caller(models, places)
+
+    generator = reach(settings.name)
+    found = await remember("abilities", lambda: _probed(generator, settings))
+    abilities = Abilities(**json.loads(found))
+    embedder = None
+    if abilities.embeddings == settings.name:
+        embedder = generator
+    elif abilities.embeddings:
+        embedder = reach(abilities.embeddings)
+    most = OPEN_CONTEXTS * calls_at_once(settings) * len(settings.base_urls)
+    return Models(generator, embedder, None, abilities.schema, most, ahead=True)
+
+
+def calls_at_once(settings: ModelSettings) -> int:
+    """To one server at most."""
+    return settings.concurrency or max(CALLS_AT_ONCE, settings.min_concurrency)
+
+
+def server_places(settings: ModelSettings) -> Places:
+    """Places at every base URL, shared by all that is asked there."""
+    most = calls_at_once(settings)
+    return Places([Limit(settings.min_concurrency, most) for _ in settings.base_urls])
 
 
 async def _embedded(
-    caller: Callable[[Model, int], Caller],
+    caller: MakeCaller,
     settings: ModelSettings,
     stack: AsyncExitStack,
     remember: Remember,
@@ -145,9 +193,9 @@ async def _embedded(
         return model
 
     return Models(
-        caller(WarmestFirst([reach(server) for server in servers.generators]), WAITING),
-        caller(WarmestFirst([reach(server) for server in servers.readers]), WAITING),
-        caller(reach(servers.encoder), ENCODER_SLOTS),
+        caller([WarmestFirst([reach(s) for s in servers.generators])], Places.fixed(WAITING)),
+        caller([WarmestFirst([reach(s) for s in servers.readers])], Places.fixed(WAITING)),
+        caller([reach(servers.encoder)], Places.fixed(ENCODER_SLOTS)),
         schema=False,
         # With more, the texts of one drive those of another out of the servers' caches.
         contexts_at_once=settings.concurrency or len(servers.generators),
@@ -155,7 +203,7 @@ async def _embedded(
 
 
 async def _file(
-    caller: Callable[[Model, int], Caller],
+    caller: MakeCaller,
     settings: ModelSettings,
     stack: AsyncExitStack,
     request_tokens: int,
@@ -172,7 +220,7 @@ async def _file(
     patience = settings.timeout if "timeout" in settings.model_fields_set else SLOWEST_REPLY
     model = OpenAIModel(server.base_url, server.name, server.api_key, patience)
     stack.push_async_callback(model.close)
-    generator = caller(model, serving.slots)
+    generator = caller([model], Places.fixed(serving.slots))
     schema = settings.structure != "marked" and settings.endpoint == "chat"
     embedder = generator if settings.embeddings != "off" else None
     return Models(generator, embedder, None, schema, contexts_at_once=serving.slots)
@@ -192,14 +240,22 @@ async def _demand_same_model(remember: Remember, name: str) -> None:
         )
 
 
-def connect(settings: ModelSettings, name: str) -> Model:
+def connect(settings: ModelSettings, name: str) -> list[OpenAIModel]:
     """The model of this name at every base URL of the settings."""
     key = api_key(settings.api_key_env)
-    models = [
-        OpenAIModel(url, name, key, settings.timeout, settings.api_key_env)
+    variable, silence = settings.api_key_env, settings.read_timeout
+    return [
+        OpenAIModel(url, name, key, settings.timeout, variable, silence)
         for url in settings.base_urls
     ]
-    return models[0] if len(models) == 1 else Pool(models)
+
+
+def probing(models: Sequence[Model], settings: ModelSettings) -> Caller:
+    """A caller that keeps nothing and asks once."""
+    first, *others = models
+    return Caller(
+        first, MemoryJournal(), places=server_places(settings), tries=1, patience=0, others=others
+    )
 
 
 def api_key(variable: str) -> str | None:
@@ -251,9 +307,17 @@ async def _embedding_model(generator: Caller, settings: ModelSettings) -> str:
     if settings.embeddings == "off":
         return ""
     name = settings.name if settings.embeddings == "auto" else settings.embeddings
-    model = connect(settings, name)
+    model, *others = connect(settings, name)
     # A meter that has counted the generator's calls: this server is known to answer.
-    caller = Caller(model, MemoryJournal(), meter=replace(generator.meter))
+    caller = Caller(
+        model,
+        MemoryJournal(),
+        places=generator.places,
+        budget=generator.budget,
+        patience=generator.patience,
+        meter=replace(generator.meter),
+        others=others,
+    )
     try:
         found = await caller.ask(Request("embedding", text="probe"), lambda r: bool(r.embedding))
     except (ItemError, NotServedError) as error:
@@ -265,5 +329,6 @@ async def _embedding_model(generator: Caller, settings: ModelSettings) -> str:
             f'{error} That was the probe of its embeddings: model.embeddings = "off" does without'
         ) from error
     finally:
-        await model.close()
+        for one in (model, *others):
+            await one.close()
     return name if found else ""

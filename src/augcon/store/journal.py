@@ -10,6 +10,7 @@ from dataclasses import asdict
 import numpy as np
 
 from augcon.llm.base import Choice, Reply, Request, TokenLogprob, Usage
+from augcon.llm.budget import Spent
 from augcon.store.database import Database
 
 __all__ = ["SqliteJournal"]
@@ -28,6 +29,14 @@ class SqliteJournal:
             (identity,),
         )
         return None if row is None else _decode(row)
+
+    def spent(self) -> Spent:
+        """What all replies together have taken."""
+        row = self._database.row(
+            "SELECT COUNT(*) AS calls, COALESCE(SUM(prompt_tokens), 0) AS prompt, "
+            "COALESCE(SUM(completion_tokens), 0) AS completion FROM journal"
+        )
+        return Spent() if row is None else Spent(row["calls"], row["prompt"], row["completion"])
 
     async def put(
         self, identity: str, model: str, request: Request, reply: Reply, accepted: bool

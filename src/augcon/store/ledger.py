@@ -7,9 +7,10 @@ finished or untouched, wherever a run was killed.
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from augcon.records import (
@@ -102,6 +103,12 @@ class Ledger:
     def add_to_fact(self, key: str, amount: float) -> None:
         """Add to a number that is kept over all starts of the run."""
         self.set_fact(key, repr(float(self.fact(key) or 0.0) + amount))
+
+    def add_counts(self, key: str, counts: Mapping[str, int]) -> None:
+        """Add to counters that are kept over all starts of the run."""
+        known: Counter[str] = Counter(json.loads(self.fact(key) or "{}"))
+        known.update(counts)
+        self.set_fact(key, json.dumps(known, ensure_ascii=False))
 
     # Finished steps
 

@@ -1,4 +1,4 @@
-"""Several servers of one model: the pool, and the small ones that take the warmest request."""
+"""Several small servers as one: a free one takes the warmest request."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from augcon.llm.base import Choice, Reply, Request, TryAgain
-from augcon.llm.pool import Pool
+from augcon.llm.base import Choice, Reply, Request
 from augcon.llm.warmest import WarmestFirst, shared_opening
 
 
@@ -47,33 +46,6 @@ def asked(text: str) -> Request:
 async def until(server: Server, number: int) -> None:
     async with asyncio.timeout(5), server.heard:
         await server.heard.wait_for(lambda: len(server.asked) >= number)
-
-
-async def test_a_pool_asks_the_least_busy_server() -> None:
-    one, two = Server(), Server()
-    pool = Pool([one, two])
-    tasks = [asyncio.create_task(pool.ask(asked(text))) for text in "abc"]
-    await until(one, 2)
-    assert (one.asked, two.asked) == (["a", "c"], ["b"])
-    for server in (one, one, two):
-        server.answer()
-    assert [(await task).text for task in tasks] == ["A", "B", "C"]
-
-
-async def test_a_pool_leaves_a_server_that_has_just_failed_alone_for_a_while() -> None:
-    class Dead(Server):
-        async def ask(self, request: Request) -> Reply:
-            self.asked.append(request.text)
-            raise TryAgain("gone")
-
-    dead, well = Dead(), Server()
-    pool = Pool([dead, well])
-    with pytest.raises(TryAgain):
-        await pool.ask(asked("a"))
-    for text in "ab":
-        well.answer()
-        assert (await pool.ask(asked(text))).text == text.upper()
-    assert dead.asked == ["a"]
 
 
 async def test_a_free_server_takes_the_request_it_has_read_most_of() -> None:

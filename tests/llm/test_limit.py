@@ -1,0 +1,170 @@
+"""The number of places at a server, against servers that are simulated on a clock of their own."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import random
+from collections import deque
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from augcon.llm.limit import FIRST, Limit
+
+SHORT = 0.005  # seconds to a refusal
+LONG = 400.0
+
+
+class Server:
+    """So many requests at once, so many that wait, and refusals beyond or by chance."""
+
+    def __init__(
+        self,
+        slots: int,
+        queue: int = 10**6,
+        refused: float = 0.0,
+        seed: int = 0,
+        least: int = 1,
+        most: int = 256,
+    ) -> None:
+        self.now = 0.0
+        self.limit = Limit(least, most, clock=lambda: self.now)
+        self.slots, self.queue, self.by_chance = slots, queue, refused
+        self.in_flight = self.busy = self.done = self.refusals = 0
+        self.slot_seconds = 0.0
+        self.places: list[int] = []
+        self._chance = random.Random(seed)
+        self._waiting: deque[int] = deque()
+        self._events: list[tuple[float, int, bool, int]] = []
+        self._number = itertools.count()
+
+    def run(self, seconds: float) -> None:
+        """As many requests as there are places, all the time."""
+        end = self.now + seconds
+        while self.now < end:
+            while self.in_flight < self.limit.allowed:
+                self._send()
+            at, _, answered, sent = heapq.heappop(self._events)
+            self.slot_seconds += self.busy * (at - self.now)
+            self.now = at
+            if answered:
+                self._answer(sent)
+            else:
+                self.refusals += 1
+                self.limit.refused(sent, self.in_flight)
+            self.in_flight -= 1
+            self.places.append(self.limit.allowed)
+
+    def busy_share(self, seconds: float) -> float:
+        """Of the slots, over so many seconds from now."""
+        before = self.slot_seconds, self.now
+        self.run(seconds)
+        return (self.slot_seconds - before[0]) / self.slots / (self.now - before[1])
+
+    def _send(self) -> None:
+        self.in_flight += 1
+        sent = self.limit.sent()
+        full = self.busy + len(self._waiting) >= self.slots + self.queue
+        if full or self._chance.random() < self.by_chance:
+            self._later(SHORT, False, sent)
+        elif self.busy < self.slots:
+            self._start(sent)
+        else:
+            self._waiting.append(sent)
+
+    def _start(self, sent: int) -> None:
+        self.busy += 1
+        self._later(self._chance.uniform(0.5, 4.0), True, sent)
+
+    def _answer(self, sent: int) -> None:
+        self.busy -= 1
+        self.done += 1
+        if self._waiting:
+            self._start(self._waiting.popleft())
+        self.limit.answered(sent, self.in_flight, 1.0)
+
+    def _later(self, seconds: float, answered: bool, sent: int) -> None:
+        event = (self.now + seconds, next(self._number), answered, sent)
+        heapq.heappush(self._events, event)
+
+
+@pytest.mark.parametrize("slots", [1, 8, 64, 200])
+def test_a_server_that_lets_all_queue_is_filled_and_not_flooded(slots: int) -> None:
+    for seed in range(5):
+        server = Server(slots, seed=seed)
+        server.run(60)
+        assert server.busy_share(LONG) > 0.97
+        assert slots <= server.limit.allowed <= max(4 * FIRST, 2 * slots)
+
+
+@pytest.mark.parametrize("queue", [0, 16])
+def test_a_server_that_refuses_what_it_cannot_take_is_kept_busy_with_few_refusals(
+    queue: int,
+) -> None:
+    for seed in range(5):
+        server = Server(64, queue, seed=seed)
+        server.run(60)
+        before = server.refusals, server.done
+        assert server.busy_share(LONG) > 0.88
+        assert server.refusals - before[0] < 0.1 * (server.done - before[1])
+
+
+@pytest.mark.parametrize("share", [0.1, 0.25])
+def test_refusals_that_have_nothing_to_do_with_the_load_do_not_starve_the_server(
+    share: float,
+) -> None:
+    for seed in range(5):
+        server = Server(64, refused=share, seed=seed)
+        server.run(120)
+        assert server.busy_share(LONG) > 0.9
+
+
+def test_a_server_that_loses_half_its_slots_is_asked_less_and_gets_them_back() -> None:
+    server = Server(64, queue=0)
+    server.run(100)
+    server.slots = 32
+    server.run(100)
+    assert max(server.places[-100:]) < 40
+    server.slots = 64
+    server.run(100)
+    assert server.busy_share(LONG) > 0.85
+
+
+def test_a_server_with_a_new_neighbour_gone_is_found_out_to_take_more() -> None:
+    server = Server(32)
+    server.run(100)
+    few = server.limit.allowed
+    server.slots = 128
+    server.run(4000)
+    assert server.limit.allowed > 2 * few
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(1, 40), st.integers(0, 60), st.sampled_from([0, 5, 10**6]), st.floats(0, 0.9))
+def test_the_users_bounds_are_kept_whatever_happens(
+    least: int, more: int, queue: int, refused: float
+) -> None:
+    server = Server(10, queue, refused, least=least, most=least + more)
+    server.run(8)
+    assert least <= min(server.places)
+    assert max(server.places) <= least + more
+
+
+def test_a_server_that_was_away_is_looked_at_anew() -> None:
+    server = Server(200)
+    server.run(100)
+    assert server.limit.allowed > 100
+    server.limit.restart()
+    assert server.limit.allowed == FIRST
+    server.run(100)
+    assert server.limit.allowed > 100
+
+
+def test_few_requests_say_nothing_about_more_places() -> None:
+    now = itertools.count()
+    limit = Limit(1, 256, clock=lambda: float(next(now)))
+    for _ in range(500):
+        limit.answered(limit.sent(), 2, 1.0)
+    assert limit.allowed == FIRST
