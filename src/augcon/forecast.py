@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from augcon.admission import cut_roots
@@ -85,34 +86,56 @@ class _Sum:
         self.completion += calls * completion
 
 
+@dataclass(slots=True)
+class _Seen:
+    """What the root contexts of a corpus add up to, as they pass by."""
+
+    contexts: int = 0
+    units: int = 0
+    pairs: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+    why_skipped: Counter[str] = field(default_factory=Counter)
+
+
 def make_plan(corpus: Corpus, settings: Settings) -> Plan:
     """Forecast a run over this corpus with these settings.
 
     Raises CorpusError where no context would be worked on.
     """
-    cut = [root for _, roots in cut_roots(corpus, settings) for root in roots]
-    skipped = Counter(root.verdict.reason for root in cut if not root.admitted)
-    if skipped and skipped.total() == len(cut):
-        told = Counter(root.verdict.detail for root in cut)
-        why = "; ".join(f"{n} contexts: {detail}" for detail, n in told.most_common(3))
+    seen, total = _Seen(), _Sum()
+    _ask(total, _admitted(corpus, settings, seen), settings, library_of(settings))
+    if seen.skipped and not seen.contexts:
+        told = seen.why_skipped.most_common(3)
+        why = "; ".join(f"{n} contexts: {detail}" for detail, n in told)
         raise CorpusError(f"nothing would be asked: {why}")
-    roots = [root.context for root in cut if root.admitted]
-    total = _asked(roots, settings, library_of(settings))
-    pairs = sum(root.quota for root in cut if root.admitted)
     return Plan(
-        documents=len(corpus.documents),
+        documents=len(corpus),
         rejected_documents=dict(Counter(r.reason for r in corpus.rejected)),
-        contexts=len(roots),
-        skipped_contexts=dict(skipped),
-        units=sum(c.units for c in roots),
-        pairs=pairs,
+        contexts=seen.contexts,
+        skipped_contexts=dict(seen.skipped),
+        units=seen.units,
+        pairs=seen.pairs,
         calls=total.calls,
         prompt_tokens=round(total.prompt),
         completion_tokens=round(total.completion),
         cost=_cost(total, settings),
-        minutes=_minutes(total, pairs, settings),
+        minutes=_minutes(total, seen.pairs, settings),
         assumptions=_assumptions(settings),
     )
+
+
+def _admitted(corpus: Corpus, settings: Settings, seen: _Seen) -> Iterator[Context]:
+    """The root contexts that would be worked on; all that there are go into `seen`."""
+    for _, roots in cut_roots(corpus, settings):
+        for root in roots:
+            if root.admitted:
+                seen.contexts += 1
+                seen.units += root.context.units
+                seen.pairs += root.quota
+                yield root.context
+            else:
+                seen.skipped[root.verdict.reason] += 1
+                seen.why_skipped[root.verdict.detail] += 1
 
 
 def nodes_asked(units: int, min_units: int) -> int:
@@ -121,16 +144,22 @@ def nodes_asked(units: int, min_units: int) -> int:
     return 2 * leaves - 1
 
 
-def _asked(roots: list[Context], settings: Settings, library: Library) -> _Sum:
-    total = _Sum()
-    for root in roots:
-        _ask_root(total, root, settings, library)
+def _ask(total: _Sum, roots: Iterable[Context], settings: Settings, library: Library) -> None:
+    """All that is asked. The roots are gone through once: only the pilot is kept."""
+    languages: set[str] = set()
+
+    def each_asked() -> Iterator[Context]:
+        for root in roots:
+            _ask_root(total, root, settings, library)
+            languages.add(prompt_language(root.language))
+            yield root
+
+    pilot = _pilot(each_asked(), settings)
     if _is_ranked(settings):
-        _ask_contrasts(total, _pilot(roots, settings), settings)
+        _ask_contrasts(total, pilot, settings)
     if not is_embedded(settings):
-        for language in {prompt_language(root.language) for root in roots}:
+        for language in sorted(languages):
             _ask_search(total, language, settings, library)
-    return total
 
 
 def _ask_root(total: _Sum, root: Context, settings: Settings, library: Library) -> None:
@@ -190,7 +219,7 @@ def _is_ranked(settings: Settings) -> bool:
     return settings.scorer.kind != "heuristic" and settings.model.embeddings != "off"
 
 
-def _pilot(roots: list[Context], settings: Settings) -> list[Context]:
+def _pilot(roots: Iterable[Context], settings: Settings) -> list[Context]:
     chosen = settings.scorer
     return draw_pilot(roots, chosen.pairs, chosen.pilot_share, settings.tree.min_units)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -48,10 +48,13 @@ async def prepare_scorer(
     settings: Settings,
     models: Models,
     tree: Tree,
-    roots: Sequence[Context],
+    roots: Iterable[Context],
     remember: Remember,
 ) -> tuple[Scorer, str]:
-    """Stage 2's scorer, and its identity: one that is fitted anew has another."""
+    """Stage 2's scorer, and its identity: one that is fitted anew has another.
+
+    roots  of the whole run, gone through once and not kept
+    """
     if settings.scorer.kind == "heuristic" or models.embedder is None:
         why = "chosen in the settings" if models.embedder else "the model serves no embeddings"
         await remember("scorer", lambda: _stated(why))
@@ -151,14 +154,14 @@ async def prepare_responder(
     settings: Settings,
     models: Models,
     library: Library,
-    roots: Sequence[Context],
+    languages: Collection[str],
     remember: Remember,
 ) -> Responder:
     """Stage 3, with E_R* for every language of the corpus where the model writes its answers."""
     if is_embedded(settings):
         return assemble_small_responder(settings, models, library)
     bare = assemble_generator(settings, models, library, {})
-    examples = await _examples(settings, bare, library, roots, remember)
+    examples = await _examples(settings, bare, library, languages, remember)
     return assemble_generator(settings, models, library, examples)
 
 
@@ -166,12 +169,11 @@ async def _examples(
     settings: Settings,
     generator: GenerateResponder,
     library: Library,
-    roots: Sequence[Context],
+    languages: Collection[str],
     remember: Remember,
 ) -> Mapping[str, Sequence[Triplet]]:
-    languages = sorted({prompt_language(root.language) for root in roots})
     chosen: dict[str, Sequence[Triplet]] = {}
-    for language in languages:
+    for language in sorted({prompt_language(language) for language in languages}):
         annotated = library.triplets(language)
         step = f"examples-{language}"
         output = json.loads(

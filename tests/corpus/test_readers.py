@@ -25,7 +25,7 @@ def write(folder: Path, **texts: str) -> Path:
 
 
 def names(corpus: Corpus) -> list[str]:
-    return [document.name for document in corpus.documents]
+    return [document.name for document in corpus]
 
 
 def reason_of(corpus: Corpus, name: str) -> Rejection:
@@ -44,7 +44,7 @@ def test_a_folder_is_read_with_its_folders_sorted_by_name(tmp_path: Path) -> Non
 
 def test_a_document_has_its_text_and_language(tmp_path: Path) -> None:
     (tmp_path / "zh.txt").write_bytes("中国的首都是北京。\r\n我们去了。".encode("gb18030"))
-    [document] = read_corpus([tmp_path]).documents
+    [document] = read_corpus([tmp_path])
     assert document.text == "中国的首都是北京。\n我们去了。"
     assert document.language == "zh"
 
@@ -200,7 +200,7 @@ def test_every_file_is_a_document_or_a_rejection(tmp_path: Path) -> None:
     write(tmp_path, a=TEXT, b=TEXT, c="", d="x", sub__e=TEXT + " More.")
     (tmp_path / "f.docx").write_bytes(b"PK")
     corpus = read_corpus([tmp_path])
-    assert len(corpus.documents) + len(corpus.rejected) == 6
+    assert len(corpus) + len(corpus.rejected) == 6
     assert len({rejection.id for rejection in corpus.rejected}) == len(corpus.rejected)
 
 
