@@ -23,9 +23,10 @@ import tempfile
 import time
 from pathlib import Path
 
-import augcon
 from tests.simulated_server import MODEL, Simulation, simulated_server
 from tests.small_corpora import chinese, english
+
+import augcon
 
 WANTED_RATIO = 1.2
 UNDER_MB = 400

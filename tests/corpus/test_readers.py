@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,8 @@ from augcon.corpus import Corpus, read_corpus
 from augcon.errors import CorpusError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from augcon.records import Rejection
 
 TEXT = "This is a whole sentence."
@@ -56,6 +59,45 @@ def test_ids_depend_on_names_and_texts_and_not_on_where_the_corpus_lies(tmp_path
     assert read_corpus([first]).id == read_corpus([second]).id
     write(second, a=TEXT + " Changed.")
     assert read_corpus([first]).id != read_corpus([second]).id
+
+
+def test_a_corpus_can_be_gone_through_as_often_as_wanted(tmp_path: Path) -> None:
+    corpus = read_corpus([write(tmp_path, a=TEXT, b=TEXT + " More.")])
+    documents = list(corpus)
+    assert [document.text for document in documents] == [TEXT, TEXT + " More."]
+    assert list(corpus) == documents
+    assert len(corpus) == 2
+
+
+def test_a_corpus_keeps_no_text(tmp_path: Path) -> None:
+    text, number = f"{TEXT} " * 4000, 50
+    write(tmp_path, **{f"n{n}": f"{n} {text}" for n in range(number)})
+    tracemalloc.start()
+    corpus = read_corpus([tmp_path])
+    assert sum(len(document.text) for document in corpus) > number * len(text)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < number * len(text) / 4
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda path: path.write_text(TEXT + " Changed."),
+        lambda path: path.write_bytes(b"binary \x00\x01\x02"),
+        lambda path: path.unlink(),
+        lambda path: (path.unlink(), path.mkdir()),
+    ],
+)
+def test_a_document_that_has_changed_since_it_was_judged_is_never_given(
+    tmp_path: Path, change: Callable[[Path], object]
+) -> None:
+    corpus = read_corpus([write(tmp_path, a=TEXT, b=TEXT + " More.")])
+    change(tmp_path / "b.txt")
+    documents = iter(corpus)
+    assert next(documents).name == "a.txt"
+    with pytest.raises(CorpusError, match=r"b\.txt: changed while it was being read; give the"):
+        next(documents)
 
 
 def test_the_order_of_the_paths_does_not_matter(tmp_path: Path) -> None:
