@@ -8,6 +8,8 @@ seconds and the peak of its resident memory in MB, and
 
 ratio      the large run's peak by the small one's; at most 1.2 is wanted
 under_mb   the bound that both are to keep
+
+The peak is read from /proc, so on Linux only.
 """
 
 from __future__ import annotations

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from augcon.admission import cut_roots
@@ -54,6 +55,9 @@ FILE_WRITES = 80 * 145e6
 ORDINARY_FILE_BYTES = 2_500_000_000
 TOKENS_PER_SECOND = 40.0  # of one call at a hosted or GPU server; stated with the result
 EMBEDDED_PAIRS_PER_MINUTE = 20.0  # on two cores; `benchmarks/quickstart.py`
+
+# Name and language of a prompt → the tokens of its constant part.
+Constant = Callable[[str, str], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +152,13 @@ def _ask(total: _Sum, roots: Iterable[Context], settings: Settings, library: Lib
     """All that is asked. The roots are gone through once: only the pilot is kept."""
     languages: set[str] = set()
 
+    @cache
+    def constant(name: str, language: str) -> float:
+        return prompt_tokens(library.prompt(name, language))
+
     def each_asked() -> Iterator[Context]:
         for root in roots:
-            _ask_root(total, root, settings, library)
+            _ask_root(total, root, settings, constant)
             languages.add(prompt_language(root.language))
             yield root
 
@@ -159,10 +167,10 @@ def _ask(total: _Sum, roots: Iterable[Context], settings: Settings, library: Lib
         _ask_contrasts(total, pilot, settings)
     if not is_embedded(settings):
         for language in sorted(languages):
-            _ask_search(total, language, settings, library)
+            _ask_search(total, language, settings, len(library.triplets(language)), constant)
 
 
-def _ask_root(total: _Sum, root: Context, settings: Settings, library: Library) -> None:
+def _ask_root(total: _Sum, root: Context, settings: Settings, constant: Constant) -> None:
     """The tree of one root, in all its passes, the ranking, and the answers."""
     small = is_embedded(settings)
     nodes, node = _nodes(root, settings)
@@ -171,15 +179,15 @@ def _ask_root(total: _Sum, root: Context, settings: Settings, library: Library) 
     passes = max(1, math.ceil(quota * settings.selection.overgenerate / questions))
     asked = passes * nodes
     if small:
-        prompt = prompt_tokens(library.prompt("tuned_question", root.language))
+        prompt = constant("tuned_question", root.language)
         total.add(round(SMALL_DRAWS * asked), prompt + node, SMALL_QUESTION_TOKENS)
         if settings.answers.embedded == "written":
             total.add(quota, prompt + node + SMALL_ANSWER_PROMPT, SMALL_ANSWER_TOKENS)
         total.add(SMALL_READINGS * (nodes + quota), node / 2, 0)
     else:
-        prompt = prompt_tokens(library.prompt("tree", root.language))
+        prompt = constant("tree", root.language)
         total.add(asked, prompt + node, QUESTION_TOKENS + node + REPLY_OVERHEAD)
-        answers = prompt_tokens(library.prompt("answer", root.language))
+        answers = constant("answer", root.language)
         shots = settings.answers.shots * EXAMPLE_UNITS * tokens_per_unit(root.language)
         total.add(quota, answers + shots + node + QUESTION_TOKENS, ANSWER_TOKENS)
     if _is_ranked(settings):
@@ -196,15 +204,16 @@ def _ask_contrasts(total: _Sum, pilot: list[Context], settings: Settings) -> Non
     total.add(weak, node + QUESTION_TOKENS, 0)
 
 
-def _ask_search(total: _Sum, language: str, settings: Settings, library: Library) -> None:
+def _ask_search(
+    total: _Sum, language: str, settings: Settings, annotated: int, constant: Constant
+) -> None:
     """Each set of examples answers some annotated questions, and each answer is graded."""
-    annotated = len(library.triplets(language))
     if annotated < FEWEST_TO_SEARCH:
         return
     tried = settings.answers.search_trials * min(settings.answers.search_items, annotated - 1)
     shots = settings.answers.shots * EXAMPLE_UNITS * tokens_per_unit(language)
-    total.add(tried, prompt_tokens(library.prompt("answer", language)) + shots, ANSWER_TOKENS)
-    judged = prompt_tokens(library.prompt("judge", language)) + QUESTION_TOKENS + 2 * ANSWER_TOKENS
+    total.add(tried, constant("answer", language) + shots, ANSWER_TOKENS)
+    judged = constant("judge", language) + QUESTION_TOKENS + 2 * ANSWER_TOKENS
     total.add(tried, judged, ANSWER_TOKENS)
 
 

@@ -40,14 +40,16 @@ TREE = """
     ORDER BY n.pass
 """
 
+# A cross join is done in the order it is written in: root by root, so that pairs come at once and
+# only those of one root are ever sorted.
 PAIRS = """
     SELECT a.pair_id AS id, q.text AS question, a.text AS answer, n.text AS context,
            c.language, a.granularity, n.depth, q.score, c.document, n.start, n."end" AS "end",
            q.context_id, q.root_id
     FROM contexts c
-    JOIN questions q ON q.root_id = c.id AND q.state = 'kept'
-    JOIN answers a ON a.root_id = c.id AND a.question_id = q.id AND a.state = 'kept'
-    JOIN nodes n ON n.root_id = c.id AND n.pass = q.pass AND n.id = q.context_id
+    CROSS JOIN questions q ON q.root_id = c.id AND q.state = 'kept'
+    CROSS JOIN answers a ON a.root_id = c.id AND a.question_id = q.id AND a.state = 'kept'
+    CROSS JOIN nodes n ON n.root_id = c.id AND n.pass = q.pass AND n.id = q.context_id
     {where}
     ORDER BY c.position, q.place
 """
