@@ -12,8 +12,10 @@ once to cut it.
 from __future__ import annotations
 
 import stat
+import sys
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from augcon.corpus.charsets import decode
@@ -26,7 +28,6 @@ from augcon.records import Document, Rejection, content_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from augcon.corpus.files import FoundFile
 
@@ -40,9 +41,12 @@ _CHANGED = "changed while it was being read; give the command again once the doc
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a document is, and what it was when it was judged."""
+    """Where a document is, and what it was when it was judged.
 
-    path: Path = field(compare=False)  # a corpus is the same wherever it lies
+    There are as many as documents: its path is a text, which takes a quarter of a `Path`.
+    """
+
+    path: str = field(compare=False)  # a corpus is the same wherever it lies
     name: str
     language: str
     document_id: str
@@ -50,7 +54,7 @@ class Source:
     def read(self) -> Document:
         """The document once more. Raises `CorpusError` if it is no longer what it was."""
         try:
-            text = decode(_bytes(self.path))
+            text = decode(_bytes(Path(self.path)))
         except OSError as error:
             raise CorpusError(f"{self.path}: {_CHANGED} ({error.strerror or error})") from error
         document = Document.of(self.name, text or "", self.language)
@@ -109,7 +113,7 @@ def _judged(found: FoundFile, name_by_text: dict[str, str]) -> Source | Rejectio
     document = _document(found.name, data, name_by_text)
     if isinstance(document, Rejection):
         return document
-    return Source(found.path, found.name, document.language, document.id)
+    return Source(str(found.path), found.name, sys.intern(document.language), document.id)
 
 
 def _data(found: FoundFile) -> bytes | Rejection:
