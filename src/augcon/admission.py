@@ -5,43 +5,38 @@ documents → root contexts, each with its quota and a verdict: pending or rejec
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 from augcon.assemble import readable_languages
 from augcon.config import Settings
 from augcon.corpus import Corpus, cut_contexts
-from augcon.records import Context, Document, State, Verdict, rejected
+from augcon.records import Context, Document, Root, State, Verdict, content_id, rejected
 from augcon.select import quota_of
 
-__all__ = ["Root", "cut_roots"]
+__all__ = ["cut_id", "cut_roots"]
 
 
-@dataclass(frozen=True, slots=True)
-class Root:
-    """A root context, how many pairs it should give, and whether it is to be worked on."""
-
-    context: Context
-    quota: int
-    verdict: Verdict
-
-    @property
-    def admitted(self) -> bool:
-        return self.verdict.state is State.PENDING
+def cut_id(corpus: Corpus, settings: Settings) -> str:
+    """Changes whenever `cut_roots`, or what was rejected before it, may come out otherwise."""
+    decided_by = (
+        *(settings.tree.max_units, settings.tree.min_units, settings.selection.units_per_pair),
+        *(sorted(readable_languages(settings) or ["every"]), settings.limit),
+    )
+    told = ((r.id, r.text, r.reason, r.detail, r.failed) for r in corpus.rejected)
+    return content_id("cut", corpus.id, repr(decided_by), *(repr(rejection) for rejection in told))
 
 
-def cut_roots(corpus: Corpus, settings: Settings) -> list[tuple[Document, list[Root]]]:
-    """Every root context of every document, in order."""
+def cut_roots(corpus: Corpus, settings: Settings) -> Iterator[tuple[Document, list[Root]]]:
+    """Every document in order with its root contexts, one document at a time."""
     tree, per_pair = settings.tree, settings.selection.units_per_pair
-    cut: list[tuple[Document, list[Root]]] = []
     accepted = 0
-    for document in corpus.documents:
+    for document in corpus:
         roots: list[Root] = []
         for context in cut_contexts(document, tree.max_units, tree.min_units):
             verdict = _verdict(context, accepted, settings)
             roots.append(Root(context, quota_of(context.units, per_pair), verdict))
             accepted += roots[-1].admitted
-        cut.append((document, roots))
-    return cut
+        yield document, roots
 
 
 def _verdict(context: Context, accepted: int, settings: Settings) -> Verdict:

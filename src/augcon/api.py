@@ -92,9 +92,7 @@ class Result:
         """
         if Path(to).absolute() == self.dataset_path.absolute() and format != "augcon":
             raise OutputError(f"{to}: is the run's own dataset; write {format} to another file")
-        pairs = list(self)
-        write_dataset(pairs, Path(to), format)
-        return len(pairs)
+        return write_dataset(self, Path(to), format)
 
     def show(self, item: str = "") -> str:
         """A root's tree or a pair with its source, by id; without one, every root context."""

@@ -3,7 +3,7 @@
     AugConError
     ├── UserError              the user can mend it: exit code 2
     │   ├── SettingsError      a misspelt key, an impossible value, two settings that disagree
-    │   ├── CorpusError        no such path, nothing readable in it
+    │   ├── CorpusError        no such path, nothing readable in it, changed while it was read
     │   ├── ExamplesError      an annotated example or a prompt file that cannot be used
     │   ├── OutputError        the output folder belongs to another run, or holds none
     │   └── MissingExtraError  an optional dependency that is not installed

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from augcon.admission import cut_roots
@@ -54,6 +56,9 @@ ORDINARY_FILE_BYTES = 2_500_000_000
 TOKENS_PER_SECOND = 40.0  # of one call at a hosted or GPU server; stated with the result
 EMBEDDED_PAIRS_PER_MINUTE = 20.0  # on two cores; `benchmarks/quickstart.py`
 
+# Name and language of a prompt → the tokens of its constant part.
+Constant = Callable[[str, str], float]
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -85,34 +90,56 @@ class _Sum:
         self.completion += calls * completion
 
 
+@dataclass(slots=True)
+class _Seen:
+    """What the root contexts of a corpus add up to, as they pass by."""
+
+    contexts: int = 0
+    units: int = 0
+    pairs: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+    why_skipped: Counter[str] = field(default_factory=Counter)
+
+
 def make_plan(corpus: Corpus, settings: Settings) -> Plan:
     """Forecast a run over this corpus with these settings.
 
     Raises CorpusError where no context would be worked on.
     """
-    cut = [root for _, roots in cut_roots(corpus, settings) for root in roots]
-    skipped = Counter(root.verdict.reason for root in cut if not root.admitted)
-    if skipped and skipped.total() == len(cut):
-        told = Counter(root.verdict.detail for root in cut)
-        why = "; ".join(f"{n} contexts: {detail}" for detail, n in told.most_common(3))
+    seen, total = _Seen(), _Sum()
+    _ask(total, _admitted(corpus, settings, seen), settings, library_of(settings))
+    if seen.skipped and not seen.contexts:
+        told = seen.why_skipped.most_common(3)
+        why = "; ".join(f"{n} contexts: {detail}" for detail, n in told)
         raise CorpusError(f"nothing would be asked: {why}")
-    roots = [root.context for root in cut if root.admitted]
-    total = _asked(roots, settings, library_of(settings))
-    pairs = sum(root.quota for root in cut if root.admitted)
     return Plan(
-        documents=len(corpus.documents),
+        documents=len(corpus),
         rejected_documents=dict(Counter(r.reason for r in corpus.rejected)),
-        contexts=len(roots),
-        skipped_contexts=dict(skipped),
-        units=sum(c.units for c in roots),
-        pairs=pairs,
+        contexts=seen.contexts,
+        skipped_contexts=dict(seen.skipped),
+        units=seen.units,
+        pairs=seen.pairs,
         calls=total.calls,
         prompt_tokens=round(total.prompt),
         completion_tokens=round(total.completion),
         cost=_cost(total, settings),
-        minutes=_minutes(total, pairs, settings),
+        minutes=_minutes(total, seen.pairs, settings),
         assumptions=_assumptions(settings),
     )
+
+
+def _admitted(corpus: Corpus, settings: Settings, seen: _Seen) -> Iterator[Context]:
+    """The root contexts that would be worked on; all that there are go into `seen`."""
+    for _, roots in cut_roots(corpus, settings):
+        for root in roots:
+            if root.admitted:
+                seen.contexts += 1
+                seen.units += root.context.units
+                seen.pairs += root.quota
+                yield root.context
+            else:
+                seen.skipped[root.verdict.reason] += 1
+                seen.why_skipped[root.verdict.detail] += 1
 
 
 def nodes_asked(units: int, min_units: int) -> int:
@@ -121,19 +148,29 @@ def nodes_asked(units: int, min_units: int) -> int:
     return 2 * leaves - 1
 
 
-def _asked(roots: list[Context], settings: Settings, library: Library) -> _Sum:
-    total = _Sum()
-    for root in roots:
-        _ask_root(total, root, settings, library)
+def _ask(total: _Sum, roots: Iterable[Context], settings: Settings, library: Library) -> None:
+    """All that is asked. The roots are gone through once: only the pilot is kept."""
+    languages: set[str] = set()
+
+    @cache
+    def constant(name: str, language: str) -> float:
+        return prompt_tokens(library.prompt(name, language))
+
+    def each_asked() -> Iterator[Context]:
+        for root in roots:
+            _ask_root(total, root, settings, constant)
+            languages.add(prompt_language(root.language))
+            yield root
+
+    pilot = _pilot(each_asked(), settings)
     if _is_ranked(settings):
-        _ask_contrasts(total, _pilot(roots, settings), settings)
+        _ask_contrasts(total, pilot, settings)
     if not is_embedded(settings):
-        for language in {prompt_language(root.language) for root in roots}:
-            _ask_search(total, language, settings, library)
-    return total
+        for language in sorted(languages):
+            _ask_search(total, language, settings, len(library.triplets(language)), constant)
 
 
-def _ask_root(total: _Sum, root: Context, settings: Settings, library: Library) -> None:
+def _ask_root(total: _Sum, root: Context, settings: Settings, constant: Constant) -> None:
     """The tree of one root, in all its passes, the ranking, and the answers."""
     small = is_embedded(settings)
     nodes, node = _nodes(root, settings)
@@ -142,15 +179,15 @@ def _ask_root(total: _Sum, root: Context, settings: Settings, library: Library) 
     passes = max(1, math.ceil(quota * settings.selection.overgenerate / questions))
     asked = passes * nodes
     if small:
-        prompt = prompt_tokens(library.prompt("tuned_question", root.language))
+        prompt = constant("tuned_question", root.language)
         total.add(round(SMALL_DRAWS * asked), prompt + node, SMALL_QUESTION_TOKENS)
         if settings.answers.embedded == "written":
             total.add(quota, prompt + node + SMALL_ANSWER_PROMPT, SMALL_ANSWER_TOKENS)
         total.add(SMALL_READINGS * (nodes + quota), node / 2, 0)
     else:
-        prompt = prompt_tokens(library.prompt("tree", root.language))
+        prompt = constant("tree", root.language)
         total.add(asked, prompt + node, QUESTION_TOKENS + node + REPLY_OVERHEAD)
-        answers = prompt_tokens(library.prompt("answer", root.language))
+        answers = constant("answer", root.language)
         shots = settings.answers.shots * EXAMPLE_UNITS * tokens_per_unit(root.language)
         total.add(quota, answers + shots + node + QUESTION_TOKENS, ANSWER_TOKENS)
     if _is_ranked(settings):
@@ -167,15 +204,16 @@ def _ask_contrasts(total: _Sum, pilot: list[Context], settings: Settings) -> Non
     total.add(weak, node + QUESTION_TOKENS, 0)
 
 
-def _ask_search(total: _Sum, language: str, settings: Settings, library: Library) -> None:
+def _ask_search(
+    total: _Sum, language: str, settings: Settings, annotated: int, constant: Constant
+) -> None:
     """Each set of examples answers some annotated questions, and each answer is graded."""
-    annotated = len(library.triplets(language))
     if annotated < FEWEST_TO_SEARCH:
         return
     tried = settings.answers.search_trials * min(settings.answers.search_items, annotated - 1)
     shots = settings.answers.shots * EXAMPLE_UNITS * tokens_per_unit(language)
-    total.add(tried, prompt_tokens(library.prompt("answer", language)) + shots, ANSWER_TOKENS)
-    judged = prompt_tokens(library.prompt("judge", language)) + QUESTION_TOKENS + 2 * ANSWER_TOKENS
+    total.add(tried, constant("answer", language) + shots, ANSWER_TOKENS)
+    judged = constant("judge", language) + QUESTION_TOKENS + 2 * ANSWER_TOKENS
     total.add(tried, judged, ANSWER_TOKENS)
 
 
@@ -190,7 +228,7 @@ def _is_ranked(settings: Settings) -> bool:
     return settings.scorer.kind != "heuristic" and settings.model.embeddings != "off"
 
 
-def _pilot(roots: list[Context], settings: Settings) -> list[Context]:
+def _pilot(roots: Iterable[Context], settings: Settings) -> list[Context]:
     chosen = settings.scorer
     return draw_pilot(roots, chosen.pairs, chosen.pilot_share, settings.tree.min_units)
 

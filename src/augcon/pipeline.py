@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from augcon.admission import cut_roots
+from augcon.admission import cut_id, cut_roots
 from augcon.assemble import assemble_tree, library_of, longest_request
 from augcon.augment import Stages, augment
 from augcon.config import Settings
@@ -61,7 +61,7 @@ async def generate(corpus: Corpus, settings: Settings, run: Run, watch: Watch) -
     """
     started = time.monotonic()
     open_books(corpus, settings, run)
-    watch.contexts = sum(1 for _ in run.ledger.roots())
+    watch.contexts = run.ledger.count_roots()
     try:
         if next(run.ledger.pending(), None) is not None:
             await _with_models(settings, run, watch)
@@ -110,13 +110,14 @@ def _prepared(
 ) -> Stages:
     """The stages; scorer and responder are in the making, and the first trees need neither."""
     library = library_of(settings)
-    roots = list(run.ledger.roots())
     tree = assemble_tree(settings, models, library)
-    pilot = choose_pilot(settings, models, roots)
+    pilot = choose_pilot(settings, models, run.ledger.roots())
     run.ledger.reopen_unless(" ".join(root.id for root in pilot) or "heuristic")
     watch.step = "fitting the scorer on a pilot"
     scorer = group.create_task(prepare_scorer(settings, models, tree, pilot, run.remember))
-    responder = group.create_task(prepare_responder(settings, models, library, roots, run.remember))
+    responder = group.create_task(
+        prepare_responder(settings, models, library, run.ledger.languages(), run.remember)
+    )
     scorer.add_done_callback(lambda _: watch.go_on_to("questions and answers"))
     return Stages(tree, scorer, responder, settings.selection, settings.tree.max_passes)
 
@@ -144,20 +145,14 @@ async def _augment_all(stages: Stages, run: Run, watch: Watch, models: Models) -
         watch.questions += sum(q.verdict.kept for q in result.questions)
         watch.pairs += sum(a.verdict.kept for a in result.answers)
 
-    pending = list(run.ledger.pending())
-    watch.contexts_done = watch.contexts - len(pending)
     so_far = run.books().stages
+    watch.contexts_done = watch.contexts - so_far["contexts"].pending
     watch.questions, watch.pairs = so_far["questions"].kept, so_far["answers"].kept
     watch.augmenting_since = time.monotonic()
     room = models.generator.places.room
-    await each(pending, work, give_up, models.contexts_at_once, room)
+    await each(run.ledger.pending(), work, give_up, models.contexts_at_once, room)
 
 
 def open_books(corpus: Corpus, settings: Settings, run: Run) -> None:
     """Cut the corpus into root contexts and write down which of them are to be worked on."""
-    cut = cut_roots(corpus, settings)
-    run.ledger.open_books(
-        [(document, len(roots)) for document, roots in cut],
-        corpus.rejected,
-        [(root.context, root.quota, root.verdict) for _, roots in cut for root in roots],
-    )
+    run.ledger.open_books(cut_roots(corpus, settings), corpus.rejected, cut_id(corpus, settings))

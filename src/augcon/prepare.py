@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -44,7 +44,7 @@ Remember = Callable[..., Awaitable[str]]
 Embed = Callable[[str, str], Coroutine[Any, Any, Vectors]]
 
 
-def choose_pilot(settings: Settings, models: Models, roots: Sequence[Context]) -> list[Context]:
+def choose_pilot(settings: Settings, models: Models, roots: Iterable[Context]) -> list[Context]:
     """The roots that stage 2's scorer is fitted on; none where the heuristic ranks.
 
     Their ids are the scorer's identity: one that is fitted on others ranks otherwise.
@@ -161,14 +161,14 @@ async def prepare_responder(
     settings: Settings,
     models: Models,
     library: Library,
-    roots: Sequence[Context],
+    languages: Collection[str],
     remember: Remember,
 ) -> Responder:
     """Stage 3, with E_R* for every language of the corpus where the model writes its answers."""
     if is_embedded(settings):
         return assemble_small_responder(settings, models, library)
     bare = assemble_generator(settings, models, library, {})
-    examples = await _examples(settings, bare, library, roots, remember)
+    examples = await _examples(settings, bare, library, languages, remember)
     return assemble_generator(settings, models, library, examples)
 
 
@@ -176,12 +176,11 @@ async def _examples(
     settings: Settings,
     generator: GenerateResponder,
     library: Library,
-    roots: Sequence[Context],
+    languages: Collection[str],
     remember: Remember,
 ) -> Mapping[str, Sequence[Triplet]]:
-    languages = sorted({prompt_language(root.language) for root in roots})
     chosen: dict[str, Sequence[Triplet]] = {}
-    for language in languages:
+    for language in sorted({prompt_language(language) for language in languages}):
         annotated = library.triplets(language)
         step = f"examples-{language}"
         output = json.loads(

@@ -23,6 +23,7 @@ __all__ = [
     "Pair",
     "Question",
     "Rejection",
+    "Root",
     "State",
     "Triplet",
     "Verdict",
@@ -159,6 +160,19 @@ def rejected(reason: str, detail: str = "") -> Verdict:
 
 def failed(reason: str, detail: str = "") -> Verdict:
     return Verdict(State.FAILED, reason, detail)
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """A root context, how many pairs it should give, and whether it is to be worked on."""
+
+    context: Context
+    quota: int
+    verdict: Verdict
+
+    @property
+    def admitted(self) -> bool:
+        return self.verdict.state is State.PENDING
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,8 @@ from augcon.corpus import Corpus, read_corpus
 from augcon.errors import CorpusError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from augcon.records import Rejection
 
 TEXT = "This is a whole sentence."
@@ -25,7 +28,7 @@ def write(folder: Path, **texts: str) -> Path:
 
 
 def names(corpus: Corpus) -> list[str]:
-    return [document.name for document in corpus.documents]
+    return [document.name for document in corpus]
 
 
 def reason_of(corpus: Corpus, name: str) -> Rejection:
@@ -44,7 +47,7 @@ def test_a_folder_is_read_with_its_folders_sorted_by_name(tmp_path: Path) -> Non
 
 def test_a_document_has_its_text_and_language(tmp_path: Path) -> None:
     (tmp_path / "zh.txt").write_bytes("中国的首都是北京。\r\n我们去了。".encode("gb18030"))
-    [document] = read_corpus([tmp_path]).documents
+    [document] = read_corpus([tmp_path])
     assert document.text == "中国的首都是北京。\n我们去了。"
     assert document.language == "zh"
 
@@ -56,6 +59,46 @@ def test_ids_depend_on_names_and_texts_and_not_on_where_the_corpus_lies(tmp_path
     assert read_corpus([first]).id == read_corpus([second]).id
     write(second, a=TEXT + " Changed.")
     assert read_corpus([first]).id != read_corpus([second]).id
+
+
+def test_a_corpus_can_be_gone_through_as_often_as_wanted(tmp_path: Path) -> None:
+    corpus = read_corpus([write(tmp_path, a=TEXT, b=TEXT + " More.")])
+    documents = list(corpus)
+    assert [document.text for document in documents] == [TEXT, TEXT + " More."]
+    assert list(corpus) == documents
+    assert len(corpus) == 2
+
+
+def test_a_corpus_keeps_no_text(tmp_path: Path) -> None:
+    text, number = f"{TEXT} " * 4000, 50
+    write(tmp_path, **{f"n{n}": f"{n} {text}" for n in range(number)})
+    list(read_corpus([tmp_path]))  # loads what finds languages and sentences
+    tracemalloc.start()
+    corpus = read_corpus([tmp_path])
+    assert sum(len(document.text) for document in corpus) > number * len(text)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < number * len(text) / 4
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda path: path.write_text(TEXT + " Changed."),
+        lambda path: path.write_bytes(b"binary \x00\x01\x02"),
+        lambda path: path.unlink(),
+        lambda path: (path.unlink(), path.mkdir()),
+    ],
+)
+def test_a_document_that_has_changed_since_it_was_judged_is_never_given(
+    tmp_path: Path, change: Callable[[Path], object]
+) -> None:
+    corpus = read_corpus([write(tmp_path, a=TEXT, b=TEXT + " More.")])
+    change(tmp_path / "b.txt")
+    documents = iter(corpus)
+    assert next(documents).name == "a.txt"
+    with pytest.raises(CorpusError, match=r"b\.txt: changed while it was being read; give the"):
+        next(documents)
 
 
 def test_the_order_of_the_paths_does_not_matter(tmp_path: Path) -> None:
@@ -200,7 +243,7 @@ def test_every_file_is_a_document_or_a_rejection(tmp_path: Path) -> None:
     write(tmp_path, a=TEXT, b=TEXT, c="", d="x", sub__e=TEXT + " More.")
     (tmp_path / "f.docx").write_bytes(b"PK")
     corpus = read_corpus([tmp_path])
-    assert len(corpus.documents) + len(corpus.rejected) == 6
+    assert len(corpus) + len(corpus.rejected) == 6
     assert len({rejection.id for rejection in corpus.rejected}) == len(corpus.rejected)
 
 

@@ -14,6 +14,8 @@ from tests.simulated_server import MODEL, Simulation
 
 SOURCE = Path(augcon.__file__).parents[1]
 SMALL = """
+[model]
+patience = 0.5
 [tree]
 max_units = 90
 min_units = 20

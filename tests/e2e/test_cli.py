@@ -369,9 +369,9 @@ def test_the_full_record_is_exported_as_the_dataset_is(cli: Cli, done: Path) -> 
 def test_parquet_without_its_library_names_the_command_that_installs_it(
     cli: Cli, done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "datasets", None)
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
     line = complaint(cli("export", done, "--to", tmp_path / "a.parquet"), 2)
-    assert "pip install datasets" in line
+    assert "pip install pyarrow" in line
 
 
 def test_status_shows_the_books(cli: Cli, done: Path) -> None:

@@ -4,6 +4,8 @@ import random
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from augcon.errors import ReplyError, RequestRefused
 from augcon.llm.base import Reply, Request
@@ -171,6 +173,36 @@ def test_the_pilot_is_as_large_as_the_pairs_ask_for_and_within_its_share() -> No
     assert len(draw_pilot(roots, 1, 1.0, 20)) == 4
     assert len(draw_pilot(roots[:2], 500, 0.5, 20)) == 2
     assert draw_pilot([], 500, 1.0, 20) == []
+
+
+def pilot_of_a_sorted_list(
+    roots: list[Context], pairs: int, share: float, units_per_node: float
+) -> list[Context]:
+    """The definition, with all roots in hand."""
+    most = max(4, round(len(roots) * share))
+    pilot: list[Context] = []
+    expected = 0.0
+    for each in sorted(roots, key=lambda r: r.id):
+        if len(pilot) >= most or (expected >= pairs and len(pilot) >= 4):
+            break
+        pilot.append(each)
+        expected += max(1.0, each.units / units_per_node)
+    return pilot
+
+
+@given(
+    st.lists(st.integers(1, 400), max_size=80),
+    st.integers(1, 120),
+    st.floats(0.001, 1.0),
+    st.integers(1, 200),
+)
+@settings(deadline=None)
+def test_the_pilot_of_a_stream_is_that_of_all_roots_in_the_order_of_their_ids(
+    units: list[int], pairs: int, share: float, units_per_node: int
+) -> None:
+    roots = [root(n, size) for n, size in enumerate(units)]
+    expected = pilot_of_a_sorted_list(roots, pairs, share, units_per_node)
+    assert draw_pilot(iter(roots), pairs, share, units_per_node) == expected
 
 
 async def test_hidden_states_are_asked_for_context_and_question_together() -> None:

@@ -24,6 +24,7 @@ from augcon.records import (
     Node,
     Question,
     Rejection,
+    Root,
     State,
     Verdict,
     rejected,
@@ -46,14 +47,14 @@ def run(tmp_path: Path) -> Iterator[Run]:
     opened.close()
 
 
-def open_books(run: Run) -> None:
+def open_books(run: Run, cut: str = "cut") -> None:
     unreadable = Rejection("x", "documents", "unreadable", "b.txt", failed=True)
     short = Context.root(DOCUMENT, 0, 3, 1, "en")
-    run.ledger.open_books(
-        [(DOCUMENT, 2)],
-        [unreadable],
-        [(ROOT, 2, Verdict(State.PENDING)), (short, 1, rejected("below_min_units", "1 units"))],
-    )
+    roots = [
+        Root(ROOT, 2, Verdict(State.PENDING)),
+        Root(short, 1, rejected("below_min_units", "1 units")),
+    ]
+    run.ledger.open_books([(DOCUMENT, roots)], [unreadable], cut)
 
 
 def augmented() -> Augmented:
@@ -116,7 +117,7 @@ async def test_a_finished_context_is_finished_once_however_often_it_is_written(r
     await finish(run)
     before = run.books().as_json()
     await run.ledger.finish_context(augmented())
-    open_books(run)
+    open_books(run, "another cut")
     assert run.books().as_json() == before
     assert list(run.ledger.pending()) == []
 

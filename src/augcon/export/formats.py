@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from augcon.records import Pair
 
-__all__ = ["FORMATS", "as_record", "lines"]
+__all__ = ["FORMATS", "Row", "as_record", "lines"]
 
 Row = dict[str, object]
 

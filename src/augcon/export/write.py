@@ -1,12 +1,13 @@
-"""Writing the dataset to a file, whole or not at all."""
+"""Writing the dataset to a file, whole or not at all, a few pairs at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 
 from augcon.errors import MissingExtraError, OutputError, SettingsError
-from augcon.export.formats import FORMATS, lines
+from augcon.export.formats import FORMATS, Row, lines
 from augcon.records import Pair
 from augcon.store import write_atomically
 from augcon.store.database import store_errors
@@ -14,30 +15,48 @@ from augcon.store.database import store_errors
 __all__ = ["write_dataset"]
 
 SUFFIXES = (".jsonl", ".parquet")
+ROW_GROUP = 1000  # pairs of a Parquet file that are written at once
 
 
-def write_dataset(pairs: Iterable[Pair], path: Path, name: str = "augcon") -> None:
-    """Write the pairs to `path` in a format: Parquet if it ends in .parquet, else JSONL."""
+def write_dataset(pairs: Iterable[Pair], path: Path, name: str = "augcon") -> int:
+    """Write the pairs to `path` in a format: Parquet if it ends in .parquet, else JSONL.
+
+    Returns how many there were.
+    """
     if name not in FORMATS:
         raise SettingsError(f"unknown format {name!r}; there are: {', '.join(FORMATS)}")
     if path.suffix not in SUFFIXES:
         raise OutputError(f"{path}: must end in {' or '.join(SUFFIXES)}")
+    count = 0
+
+    def counted() -> Iterator[Pair]:
+        nonlocal count
+        for pair in pairs:
+            count += 1
+            yield pair
+
     if path.suffix == ".parquet":
-        _write_parquet(pairs, path, name)
+        _write_parquet(map(FORMATS[name], counted()), path)
     else:
-        write_atomically(path, "".join(lines(pairs, name)))
+        write_atomically(path, lines(counted(), name))
+    return count
 
 
-def _write_parquet(pairs: Iterable[Pair], path: Path, name: str) -> None:
+def _write_parquet(rows: Iterator[Row], path: Path) -> None:
     try:
-        from datasets import Dataset
+        from pyarrow import Table
+        from pyarrow.parquet import ParquetWriter
     except ImportError as error:
-        raise MissingExtraError("writing Parquet", "datasets") from error
+        raise MissingExtraError("writing Parquet", "pyarrow") from error
     unfinished = path.with_name(f".{path.name}.part")
     with store_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            Dataset.from_list([FORMATS[name](pair) for pair in pairs]).to_parquet(str(unfinished))
+            table = Table.from_pylist(list(islice(rows, ROW_GROUP)))
+            with ParquetWriter(unfinished, table.schema) as writer:
+                writer.write_table(table)
+                while group := list(islice(rows, ROW_GROUP)):
+                    writer.write_table(Table.from_pylist(group, table.schema))
             unfinished.replace(path)
         finally:
             unfinished.unlink(missing_ok=True)

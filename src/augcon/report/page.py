@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from html import escape
 from importlib import resources
 from string import Template
@@ -20,33 +21,57 @@ SAMPLES = 6
 WIDEST_BAR = 24  # em
 
 
+@dataclass(slots=True)
+class _Seen:
+    """What the page says of all pairs, gathered as they pass by, and some of them."""
+
+    pairs: int = 0
+    languages: set[str] = field(default_factory=set)
+    shape: Counter[tuple[int, str]] = field(default_factory=Counter)
+    documents: Counter[str] = field(default_factory=Counter)
+    samples: list[Pair] = field(default_factory=list)
+
+
 def write_report(run: Run) -> None:
     """Write OUT/report.html from what the run's database holds."""
     books = run.books()
-    pairs = list(run.ledger.pairs())
-    shape = sorted((pair.depth, pair.granularity) for pair in pairs)
+    seen = _look_at(run.ledger.pairs(), books.pairs)
+    shape = {f"depth {depth}, {kind}": n for (depth, kind), n in sorted(seen.shape.items())}
     steps = {name: json.loads(output) for name, output in run.ledger.steps().items()}
     page = resources.files("augcon.report").joinpath("page.html").read_text(encoding="utf-8")
     filled = Template(page).substitute(
         title=escape(run.folder.absolute().name),
-        summary=_summary(books, pairs),
+        summary=_summary(books, seen),
         books=_books(books),
         balance="The books balance." if books.balanced else _bad("The books do not balance."),
         calls=_calls(books),
         scorer=_scorer(steps.get("scorer")),
         examples=_examples(steps),
-        shape=_bars(Counter(f"depth {depth}, {kind}" for depth, kind in shape)),
-        documents=_bars(Counter(p.document for p in pairs)),
-        samples="".join(map(_sample, _spread(pairs))),
+        shape=_bars(shape),
+        documents=_bars(seen.documents),
+        samples="".join(map(_sample, seen.samples)),
     )
     write_atomically(run.folder / "report.html", filled)
 
 
-def _summary(books: Books, pairs: list[Pair]) -> str:
+def _look_at(pairs: Iterable[Pair], expected: int) -> _Seen:
+    """Go through the pairs once; the samples are from all over them, if there are `expected`."""
+    seen, step = _Seen(), max(1, expected // SAMPLES)
+    for pair in pairs:
+        if seen.pairs % step == 0 and len(seen.samples) < SAMPLES:
+            seen.samples.append(pair)
+        seen.pairs += 1
+        seen.languages.add(pair.language)
+        seen.shape[pair.depth, pair.granularity] += 1
+        seen.documents[pair.document] += 1
+    return seen
+
+
+def _summary(books: Books, seen: _Seen) -> str:
     documents = books.stages["documents"]
-    languages = ", ".join(sorted({pair.language for pair in pairs})) or "none"
+    languages = ", ".join(sorted(seen.languages)) or "none"
     return (
-        f"{len(pairs)} pairs from {documents.kept} documents "
+        f"{seen.pairs} pairs from {documents.kept} documents "
         f"({books.stages['contexts'].kept} root contexts); languages: {escape(languages)}."
     )
 
@@ -114,19 +139,13 @@ def _search(step: Mapping[str, Any]) -> str:
     )
 
 
-def _bars(counts: Counter[str]) -> str:
+def _bars(counts: Mapping[str, int]) -> str:
     most = max(counts.values(), default=1)
     return "".join(
         f"<tr><td>{escape(label)}</td><td class='n'>{n}</td><td>"
         f"<span class='bar' style='width:{WIDEST_BAR * n / most:.2f}em'></span></td></tr>"
         for label, n in counts.items()
     )
-
-
-def _spread(pairs: list[Pair]) -> Iterable[Pair]:
-    """Some pairs from all over the dataset."""
-    step = max(1, len(pairs) // SAMPLES)
-    return pairs[::step][:SAMPLES]
 
 
 def _sample(pair: Pair) -> str:

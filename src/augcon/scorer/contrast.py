@@ -7,7 +7,8 @@ the same context are asked for, one of each kind (section 3.2 of the paper).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import heapq
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from augcon.errors import ItemError
@@ -41,17 +42,29 @@ class Contrasts:
 
 
 def draw_pilot(
-    roots: Sequence[Context], pairs: int, share: float, units_per_node: float
+    roots: Iterable[Context], pairs: int, share: float, units_per_node: float
 ) -> list[Context]:
     """The first roots, in an order that their ids decide, that should give `pairs` questions.
 
     At most `share` of all roots, but never fewer than four where there are so many. The order by
     id is a random one (ids are hashes), and it does not change when the corpus grows elsewhere.
+
+    The roots may come in any order, and are gone through once. Each is expected to give at least
+    one question, so that no more than `pairs` of them are ever kept.
     """
-    most = max(FEWEST_ROOTS, round(len(roots) * share))
+    n_roots = 0
+
+    def counted() -> Iterable[Context]:
+        nonlocal n_roots
+        for root in roots:
+            n_roots += 1
+            yield root
+
+    first = heapq.nsmallest(max(FEWEST_ROOTS, pairs), counted(), key=lambda r: r.id)
+    most = max(FEWEST_ROOTS, round(n_roots * share))
     pilot: list[Context] = []
     expected = 0.0
-    for root in sorted(roots, key=lambda r: r.id):
+    for root in first:
         if len(pilot) >= most or (expected >= pairs and len(pilot) >= FEWEST_ROOTS):
             break
         pilot.append(root)

@@ -10,7 +10,7 @@ import asyncio
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from augcon.records import (
@@ -22,8 +22,8 @@ from augcon.records import (
     Node,
     Pair,
     Rejection,
+    Root,
     State,
-    Verdict,
     content_id,
 )
 from augcon.store.database import Database, Write
@@ -42,20 +42,23 @@ TREE = """
     ORDER BY n.pass
 """
 
+# A cross join is done in the order it is written in: root by root, so that pairs come at once and
+# only those of one root are ever sorted.
 PAIRS = """
     SELECT a.pair_id AS id, q.text AS question, a.text AS answer, n.text AS context,
            c.language, a.granularity, n.depth, q.score, c.document, n.start, n."end" AS "end",
            q.context_id, q.root_id
     FROM contexts c
-    JOIN questions q ON q.root_id = c.id AND q.state = 'kept'
-    JOIN answers a ON a.root_id = c.id AND a.question_id = q.id AND a.state = 'kept'
-    JOIN nodes n ON n.root_id = c.id AND n.pass = q.pass AND n.id = q.context_id
+    CROSS JOIN questions q ON q.root_id = c.id AND q.state = 'kept'
+    CROSS JOIN answers a ON a.root_id = c.id AND a.question_id = q.id AND a.state = 'kept'
+    CROSS JOIN nodes n ON n.root_id = c.id AND n.pass = q.pass AND n.id = q.context_id
     {where}
     ORDER BY c.position, q.place
 """
 
 
 LONGEST_EXAMPLE = 300  # characters
+PAGE = 64  # root contexts that are read at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,58 +133,84 @@ class Ledger:
 
     def open_books(
         self,
-        documents: Sequence[tuple[Document, int]],
+        documents: Iterable[tuple[Document, Sequence[Root]]],
         rejections: Sequence[Rejection],
-        contexts: Sequence[tuple[Context, int, Verdict]],
+        cut: str,
     ) -> None:
-        """Write down what the corpus holds.
+        """Write down what the corpus holds, unless these are the books that are open already.
 
-        documents  each with how many root contexts it was cut into
-        contexts   each in order, with its quota and whether it is to be worked on: PENDING, or
-                   REJECTED with the reason. A context that is finished stays as it is.
+        documents  each in order, with the root contexts it was cut into. A context that is
+                   finished stays as it is.
+        cut        names all of it; while it is the one of the open books, nothing is read
+
+        One transaction, into which the documents are drawn one by one: whatever happens meanwhile
+        leaves the books as they were, and an error in drawing a document is raised.
         """
+        if self.fact("cut") == cut:
+            return
 
         def insert(c: sqlite3.Connection) -> None:
             c.execute("DELETE FROM documents")
-            c.executemany(
-                "INSERT INTO documents VALUES (?, ?, ?, ?, 'kept', '', '')",
-                [(d.id, d.name, d.language, roots) for d, roots in documents],
-            )
+            c.execute("DELETE FROM contexts WHERE state IN ('pending', 'rejected')")
+            found, position = len(rejections), 0
             c.executemany(
                 "INSERT INTO documents VALUES (?, ?, '', 0, ?, ?, ?)",
-                [
+                (
                     (r.id, r.text, State.FAILED if r.failed else State.REJECTED, r.reason, r.detail)
                     for r in rejections
-                ],
+                ),
             )
-            c.execute("DELETE FROM contexts WHERE state IN ('pending', 'rejected')")
-            c.executemany(
-                "INSERT OR IGNORE INTO contexts VALUES (?,?,?,?,?,?,?,?,?,?,0,?,?,?)",
-                [
-                    _context_row(context, position, quota, verdict)
-                    for position, (context, quota, verdict) in enumerate(contexts)
-                ],
-            )
-            found = str(len(documents) + len(rejections))
-            c.execute("INSERT OR REPLACE INTO meta VALUES ('documents', ?)", (found,))
+            for document, roots in documents:
+                _insert_document(c, document, roots, position)
+                found, position = found + 1, position + len(roots)
+            _run(c, "INSERT OR REPLACE INTO meta VALUES ('documents', ?)", (str(found),))
+            _run(c, "INSERT OR REPLACE INTO meta VALUES ('cut', ?)", (cut,))
 
         self._database.write(insert).result()
 
     def pending(self) -> Iterator[tuple[Context, int]]:
         """Root contexts that are still to be augmented, in order, each with its quota."""
-        rows = self._database.rows(
-            "SELECT * FROM contexts WHERE state = 'pending' ORDER BY position"
-        )
-        for row in rows:
+        for row in self._contexts("= 'pending'"):
             yield _root(row), row["quota"]
+
+    def roots(self) -> Iterator[Context]:
+        """Every root context that is or was to be augmented, in order."""
+        return (_root(row) for row in self._contexts("!= 'rejected'"))
+
+    def count_roots(self) -> int:
+        """How many root contexts are or were to be augmented."""
+        row = self._database.row("SELECT COUNT(*) FROM contexts WHERE state != 'rejected'")
+        return 0 if row is None else int(row[0])
+
+    def languages(self) -> set[str]:
+        """The languages of the root contexts that are or were to be augmented."""
+        sql = "SELECT DISTINCT language FROM contexts WHERE state != 'rejected'"
+        return {row["language"] for row in self._database.rows(sql)}
+
+    def _contexts(self, state: str) -> Iterator[sqlite3.Row]:
+        """The contexts of a state in order, a page at a time.
+
+        No page is held open while its contexts are worked on: an open reader would keep the
+        writer from ever moving its log into the database.
+        """
+        sql = (
+            f"SELECT * FROM contexts WHERE state {state} AND position > ? "  # noqa: S608
+            f"ORDER BY position LIMIT {PAGE}"
+        )
+        page = list(self._database.rows(sql, (-1,)))
+        while page:
+            yield from page
+            page = list(self._database.rows(sql, (page[-1]["position"],)))
 
     def why_no_context(self) -> str:
         """What kept every root context from being worked on; empty where one was."""
-        rows = list(self._database.rows("SELECT state, reason, detail FROM contexts"))
-        if any(row["state"] != State.REJECTED for row in rows):
+        if self.count_roots():
             return ""
-        told = Counter(row["detail"] or row["reason"] for row in rows)
-        return "; ".join(f"{n} contexts: {detail}" for detail, n in told.most_common(3))
+        told = self._database.rows(
+            "SELECT COUNT(*) AS n, COALESCE(NULLIF(detail, ''), reason) AS why FROM contexts "
+            "GROUP BY why ORDER BY n DESC, MIN(position) LIMIT 3"
+        )
+        return "; ".join(f"{row['n']} contexts: {row['why']}" for row in told)
 
     def why_failed(self) -> str:
         """What failed most often, with an example; empty where nothing did."""
@@ -208,11 +237,6 @@ class Ledger:
         for row in self._database.rows(sql):
             place = f"{row['document']} [{row['start']}:{row['end']}]"
             yield place, row["detail"] or row["reason"]
-
-    def roots(self) -> Iterator[Context]:
-        """Every root context that is or was to be augmented, in order."""
-        sql = "SELECT * FROM contexts WHERE state != 'rejected' ORDER BY position"
-        return (_root(row) for row in self._database.rows(sql))
 
     # Results
 
@@ -305,13 +329,26 @@ def _run(connection: sqlite3.Connection, sql: str, parameters: tuple[object, ...
     connection.execute(sql, parameters)
 
 
-def _context_row(
-    context: Context, position: int, quota: int, verdict: Verdict
-) -> tuple[object, ...]:
-    c = context
+def _insert_document(
+    connection: sqlite3.Connection, document: Document, roots: Sequence[Root], position: int
+) -> None:
+    """Write a document with its root contexts, the first of them at `position`."""
+    _run(
+        connection,
+        "INSERT INTO documents VALUES (?, ?, ?, ?, 'kept', '', '')",
+        (document.id, document.name, document.language, len(roots)),
+    )
+    connection.executemany(
+        "INSERT OR IGNORE INTO contexts VALUES (?,?,?,?,?,?,?,?,?,?,0,?,?,?)",
+        (_context_row(root, at) for at, root in enumerate(roots, position)),
+    )
+
+
+def _context_row(root: Root, position: int) -> tuple[object, ...]:
+    c, v = root.context, root.verdict
     return (
         *(c.id, position, c.document_id, c.document, c.start, c.end, c.units, c.language, c.text),
-        *(quota, verdict.state, verdict.reason, verdict.detail),
+        *(root.quota, v.state, v.reason, v.detail),
     )
 
 

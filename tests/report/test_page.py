@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import re
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from augcon.records import (
+    Answer,
+    Augmented,
+    Context,
+    Document,
+    Judged,
+    Node,
+    Question,
+    Root,
+    State,
+    Verdict,
+)
+from augcon.report import write_report
+from augcon.store import Run
+
+
+def augmented(context: Context) -> Augmented:
+    """A root with one question and its answer."""
+    question = Question.of(context, f"What of {context.document}?", 0)
+    return Augmented(
+        *(context, 1, 1, (Node(context, 0, Verdict(), Verdict(State.NONE), question),)),
+        (Judged(question, 0, Verdict()),),
+        (Answer(question, "It stands.", "macro", Verdict()),),
+    )
+
+
+async def page_of(folder: Path, number: int) -> str:
+    """The report of a run with a pair from each of so many documents, half of them Chinese."""
+    named = [Document.of(f"{n}.txt", f"Text {n}.", "zh" if n % 2 else "en") for n in range(number)]
+    contexts = [Context.root(document, 0, 6, 2, document.language) for document in named]
+    roots = [[Root(context, 1, Verdict(State.PENDING))] for context in contexts]
+    with closing(Run.begin(folder, {"seed": 0}, "corpus", "")) as run:
+        run.ledger.open_books(zip(named, roots, strict=True), [], "cut")
+        for context in contexts:
+            await run.ledger.finish_context(augmented(context))
+        write_report(run)
+    return (folder / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("number", "sampled"),
+    [
+        (0, []),
+        (1, [0]),
+        (6, [0, 1, 2, 3, 4, 5]),
+        (11, [0, 1, 2, 3, 4, 5]),
+        (32, [0, 5, 10, 15, 20, 25]),
+    ],
+)
+async def test_the_report_shows_some_pairs_from_all_over_the_dataset(
+    tmp_path: Path, number: int, sampled: list[int]
+) -> None:
+    page = await page_of(tmp_path / "out", number)
+    assert re.findall(r"<b>What of (\d+)\.txt\?</b>", page) == [str(n) for n in sampled]
+
+
+async def test_the_report_counts_the_pairs_by_language_shape_and_document(tmp_path: Path) -> None:
+    page = await page_of(tmp_path / "out", 5)
+    assert "5 pairs from 5 documents (5 root contexts); languages: en, zh." in page
+    assert "<td>depth 0, macro</td><td class='n'>5</td>" in page
+    for n in range(5):
+        assert f"<td>{n}.txt</td><td class='n'>1</td>" in page
