@@ -30,7 +30,7 @@ from augcon.errors import (
 )
 from augcon.llm.base import Fault, Message, Model, Reply, Request, Sampling, TryAgain
 from augcon.llm.budget import Budget
-from augcon.llm.places import Places
+from augcon.llm.places import Place, Places
 from augcon.records import content_id
 
 __all__ = ["Caller", "Journal", "MemoryJournal", "Meter", "Unusable", "seed_of"]
@@ -137,6 +137,7 @@ class Caller:
     meter: Meter = field(default_factory=Meter)
     others: Sequence[Model] = ()
     _in_flight: dict[str, asyncio.Future[Reply]] = field(init=False, default_factory=dict)
+    _look: asyncio.Future[bool] | None = field(init=False, default=None)
 
     def seed_for(self, *parts: str | int) -> int:
         """The seed of a request about this item: the run's seed and the item decide it."""
@@ -205,7 +206,9 @@ class Caller:
             await asyncio.sleep(wait)
 
     async def _asked_once(self, request: Request) -> Reply:
-        place = await self.places.take()
+        return await self._asked_at(await self.places.take(), request)
+
+    async def _asked_at(self, place: Place, request: Request) -> Reply:
         with self.places.use(place) as answered:
             async with self.budget.room_for(request):
                 with self.meter.in_flight_now():
@@ -232,17 +235,28 @@ class Caller:
         known = self.meter.calls > 0
         most = self.retries * (LENIENCE if fault.fault is Fault.BUSY else 1)
         silent = self.places.silence >= self.patience
-        if attempt <= FIRST_RETRIES or (attempt <= most and known and not silent):
+        tried = attempt > FIRST_RETRIES or self.places.resting
+        if not tried or (attempt <= most and known and not silent):
             return None
         if self.places.last_answer > began or await self._is_there(request):
             return RequestFailed(told) if attempt > most else None
         return gone if silent or not known else None
 
     async def _is_there(self, request: Request) -> bool:
-        """Whether the servers answer something else."""
-        with suppress(AugConError, TryAgain):
-            await self._asked_once(_something_else(request))
-            return True
+        """Whether a server answers something else. Those that wait to know share one look."""
+        if self._look is None:
+            self._look = asyncio.ensure_future(self._looked(_something_else(request)))
+        try:
+            return await asyncio.shield(self._look)
+        finally:
+            if self._look is not None and self._look.done():
+                self._look = None
+
+    async def _looked(self, request: Request) -> bool:
+        for server in range(1 + len(self.others)):
+            with suppress(AugConError, TryAgain):
+                await self._asked_at(self.places.beyond(server), request)
+                return True
         return False
 
 

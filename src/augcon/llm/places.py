@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from augcon.llm.base import Fault, Reply, TryAgain
 from augcon.llm.limit import Limit
 
-__all__ = ["TURN", "Places"]
+__all__ = ["TURN", "Place", "Places"]
 
 # Whose request it is: that of the so-manieth context. What comes before all contexts is at -1.
 TURN: ContextVar[int] = ContextVar("augcon_turn", default=-1)
@@ -101,7 +101,7 @@ class Places:
         await self._room.wait()
 
     async def take(self) -> Place:
-        """Wait for a place. It must be given back with `use`."""
+        """Wait for a place. `use` gives it back."""
         waiting: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiting, (TURN.get(), next(self._number), waiting))
         self._hand_out()
@@ -112,6 +112,11 @@ class Places:
                 self._give_back(waiting.result())
             raise
         return Place(number, self._servers[number].limit.sent())
+
+    def beyond(self, server: int) -> Place:
+        """A place there at once, above all limits and rests, to see whether it answers."""
+        self._servers[server].in_flight += 1
+        return Place(server, self._servers[server].limit.sent())
 
     @contextmanager
     def use(self, place: Place) -> Iterator[Callable[[Reply], None]]:
