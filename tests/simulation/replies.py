@@ -1,0 +1,203 @@
+"""What a simulated model says: it follows from the request alone, and costs little to compute.
+
+The passage is the first fenced text of the last message (of the last item, in a text to be
+continued). A question is made of the passage's own words, an answer is one of its sentences,
+`first` and `second` are the passage halved at a sentence; other names get words of the passage.
+The same request always gets the same reply, another seed another question.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from tests.simulation.engine import first_tokens, tokens_of
+from tests.simulation.faults import Faults
+from tests.simulation.schemas import Satisfier, Schema
+
+HIDDEN = 48
+READ = 20_000  # characters of a passage that questions and answers are made from
+WORDS = 6  # in a text without a meaning of its own
+FENCED = re.compile(r"^<{3,}\n(.*?)\n>{3,}$", re.DOTALL | re.MULTILINE)
+MARK = re.compile(r"^\[\[(\w+)\]\]$", re.MULTILINE)
+SENTENCE = re.compile(r"[^.!?。！？]+[.!?。！？]+[”」\"')]*\s*|[^.!?。！？]+$")
+CHINESE = re.compile("[一-鿿]")
+SHORT_INSTRUCTION = 900  # characters of a system message that was weakened
+NO_ANSWER = "I would rather talk about something else."
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    text: str
+    finish_reason: str = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request for text, chat or not, as the simulated model sees it."""
+
+    system: str
+    last: str
+    prompt: tuple[str, ...]  # all texts, for counting
+    schema: Schema | None
+    seed: object
+    choices: int
+    max_tokens: int | None
+
+    @classmethod
+    def read(cls, body: dict[str, Any]) -> Asked:
+        """Raises KeyError, TypeError, IndexError or AttributeError where the wire format is not
+        kept."""
+        if "messages" in body:
+            prompt = tuple(message["content"] + "" for message in body["messages"])
+            system, last = prompt[0], prompt[-1]
+        else:
+            prompt = (body["prompt"] + "",)
+            system, last = _item_of(prompt[0])
+        return cls(
+            system=system,
+            last=last,
+            prompt=prompt,
+            schema=(body.get("response_format") or {}).get("json_schema", {}).get("schema"),
+            seed=body.get("seed"),
+            choices=body.get("n") or 1,
+            max_tokens=body.get("max_tokens"),
+        )
+
+    def tokens(self) -> list[str]:
+        return [token for text in self.prompt for token in tokens_of(text)]
+
+
+def _item_of(prompt: str) -> tuple[str, str]:
+    """Of a text to be continued: what comes before the first fenced text, and all that follows
+    the last example's reply."""
+    system = prompt[: prompt.find("\n<<<") + 1]
+    keys = MARK.findall(system)
+    return system, prompt[prompt.rfind(f"\n[[{keys[-1]}]]\n") :] if keys else prompt
+
+
+def choices_of(asked: Asked, faults: Faults, count: int) -> list[Choice]:
+    """So many replies, cut where they are longer than was asked for."""
+    drawn_by = [f"{asked.seed}{asked.last}{number or ''}" for number in range(count)]
+    replies = [_reply(asked, faults, random.Random(seed)) for seed in drawn_by]
+    return [_within(reply, asked.max_tokens) for reply in replies]
+
+
+def spoiled(fault: str, choice: Choice) -> Choice:
+    """The reply as the fault leaves it."""
+    if fault == "cut_off":
+        return Choice(first_tokens(choice.text, len(tokens_of(choice.text)) // 2), "length")
+    if fault == "empty":
+        return Choice("")
+    if fault == "content_filter":
+        return Choice("", "content_filter")
+    if fault == "wrong_keys":
+        return Choice(json.dumps({"unasked": choice.text}, ensure_ascii=False))
+    return choice
+
+
+def _within(text: str, max_tokens: int | None) -> Choice:
+    if max_tokens is None or len(text) <= max_tokens or len(tokens_of(text)) <= max_tokens:
+        return Choice(text)
+    return Choice(first_tokens(text, max_tokens), "length")
+
+
+def _reply(asked: Asked, faults: Faults, draw: random.Random) -> str:
+    must_fail = faults.garbage_for and faults.garbage_for in asked.last
+    if must_fail or draw.random() < faults.garbage:
+        return NO_ANSWER
+    author = _Author(asked, draw)
+    if asked.schema is not None and not faults.ignore_schema:
+        value = Satisfier(asked.schema, draw, author.text).value()
+        return json.dumps(value, ensure_ascii=False)
+    keys = MARK.findall(asked.system)
+    return "\n".join(f"[[{key}]]\n{author.text(key)}" for key in keys) or "yes"
+
+
+class _Author:
+    """Texts for the outputs of one reply, by their names.
+
+    The first texts are drawn in one fixed order, whichever of them are asked for and when.
+    """
+
+    def __init__(self, asked: Asked, draw: random.Random) -> None:
+        self._draw = draw
+        self._passage = _passage_of(asked.last)
+        self._read = self._passage[:READ]
+        self._chinese = bool(CHINESE.search(self._read))
+        self._weak = len(asked.system) < SHORT_INSTRUCTION
+        self._drawn: dict[str, Callable[[], str]] = {
+            "question": self._question,
+            "answer": self._answer,
+            "grade": lambda: str(draw.choice([3, 4, 5])),
+        }
+        self._fixed: dict[str, Callable[[], str]] = {
+            "first": lambda: _halves(self._passage)[0],
+            "second": lambda: _halves(self._passage)[1],
+            "reason": lambda: "事实一致。" if self._chinese else "The facts agree.",
+        }
+        self._first = {key: make() for key, make in self._drawn.items()}
+
+    def text(self, name: str) -> str:
+        if name in self._first:
+            return self._first.pop(name)
+        make = self._drawn.get(name) or self._fixed.get(name) or self._words
+        return make()
+
+    def _question(self) -> str:
+        draw = self._draw
+        if self._chinese:
+            words = re.findall("[一-鿿]{2,4}", self._read) or ["它"]
+            named = "、".join(draw.sample(words, min(3, len(words))))
+            return f"{draw.choice(['关于', '对于', '就'])}{named}，情况如何？"
+        words = re.findall(r"[A-Za-z]{4,}", self._read) or ["it"]
+        named = " and ".join(draw.sample(words, min(2 if self._weak else 4, len(words))))
+        starts = ["What is known about", "How are things with", "Why does it matter for"]
+        return f"{draw.choice(starts)} {named}?"
+
+    def _answer(self) -> str:
+        if not self._passage:
+            return "yes"
+        found: list[str] = SENTENCE.findall(self._read)
+        sentences = [s.strip() for s in found if s.strip()]
+        return self._draw.choice(sentences or ["."])
+
+    def _words(self) -> str:
+        words = tokens_of(self._read) or ["nothing"]
+        start = self._draw.randrange(len(words))
+        between = "" if self._chinese else " "
+        return between.join(words[start : start + WORDS])
+
+
+def _passage_of(text: str) -> str:
+    start = text.find("<<<")
+    found = FENCED.search(text, start) if start >= 0 else None
+    return found[1] if found else ""
+
+
+def _halves(passage: str) -> tuple[str, str]:
+    sentences = SENTENCE.findall(passage)
+    if len(sentences) < 2:
+        middle = max(1, len(passage) // 2)
+        return passage[:middle].strip() or passage, passage[middle:].strip() or passage
+    middle = len(sentences) // 2
+    return "".join(sentences[:middle]).strip(), "".join(sentences[middle:]).strip()
+
+
+def embedding_of(text: str) -> list[float]:
+    """Letters and words, each counted at a place that its spelling chooses."""
+    vector = [0.0] * HIDDEN
+    for word in re.findall(r"\w", text) + text.split():
+        vector[_place_of(word)] += 1.0
+    return vector
+
+
+@lru_cache(maxsize=65_536)
+def _place_of(word: str) -> int:
+    return int(hashlib.md5(word.encode()).hexdigest(), 16) % HIDDEN
