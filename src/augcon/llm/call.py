@@ -193,13 +193,14 @@ class Caller:
 
     async def _asked(self, request: Request) -> Reply:
         """The reply, after as many passing faults as it takes to tell whose fault it is."""
-        began, attempt = self.places.clock(), 0
+        attempt, since = 0, 0.0
         while True:
             try:
                 return await self._asked_once(request)
             except TryAgain as fault:
                 attempt += 1
-                if (verdict := await self._verdict(request, fault, attempt, began)) is not None:
+                since = since or self.places.clock()
+                if (verdict := await self._verdict(request, fault, attempt, since)) is not None:
                     raise verdict from fault
                 wait = _backoff(attempt, fault)
             # The place is given back by now: others may ask while this one waits.
@@ -219,9 +220,11 @@ class Caller:
         return reply
 
     async def _verdict(
-        self, request: Request, fault: TryAgain, attempt: int, began: float
+        self, request: Request, fault: TryAgain, attempt: int, since: float
     ) -> AugConError | None:
         """Whose fault it is, once that is clear; None while it may pass.
+
+        since  the first fault of this request, on the clock of the places
 
         Servers that answer other requests fail at this one alone. Servers that answer nothing
         are waited for, but not where they never answered: those are more likely wrong than busy.
@@ -238,7 +241,8 @@ class Caller:
         tried = attempt > FIRST_RETRIES or self.places.resting
         if not tried or (attempt <= most and known and not silent):
             return None
-        if self.places.last_answer > began or await self._is_there(request):
+        answers_others = self.places.last_answer > since and not silent
+        if answers_others or await self._is_there(request):
             return RequestFailed(told) if attempt > most else None
         return gone if silent or not known else None
 
