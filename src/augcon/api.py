@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from augcon.assemble import library_of, longest_request
 from augcon.checkup import Check, examine
-from augcon.config import HUB, Settings, load_settings
+from augcon.config import HUB, Settings, load_settings, read_budget
 from augcon.corpus import read_corpus
 from augcon.errors import CorpusError, MissingExtraError, ModelError, OutputError
 from augcon.export import as_record, write_dataset
@@ -112,6 +112,7 @@ def run(
     seed: int | None = None,
     limit: int | None = None,
     concurrency: int | None = None,
+    budget: str | float | None = None,
     settings: Mapping[str, object] | None = None,
     watch: Watch | None = None,
 ) -> Result:
@@ -121,12 +122,16 @@ def run(
     out       the run's folder, created where it is not there
     model     "embedded", a GGUF file (its path, or "hf:ORG/REPO:FILE"), or the name of a model
               that the server(s) at `base_url` serve
+    budget    what all starts of the run together may take: money in the currency of the prices
+              in the settings (2.5), or "300k tokens", or "1000 calls"
     settings  any setting by its dotted name, as {"tree.min_units": 30}; beats `config`
 
     Raises augcon.errors.UserError for what only the caller can mend, RunError for what stopped
     the run (which can be resumed with the same call), KeyboardInterrupt as any call does.
     """
-    chosen = settings_from(model, base_url, config, seed, limit, concurrency, settings)
+    said = {} if budget is None else dict(read_budget(str(budget)))
+    more = {**said, **(settings or {})}
+    chosen = settings_from(model, base_url, config, seed, limit, concurrency, more)
     library = library_of(chosen)
     corpus = read_corpus(_as_paths(paths))
     folder = Path(out)

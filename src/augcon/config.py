@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -21,13 +22,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from augcon.errors import SettingsError
 
-__all__ = ["EMBEDDED", "HUB", "Settings", "load_settings"]
+__all__ = ["EMBEDDED", "HUB", "Settings", "load_settings", "read_budget"]
 
 EMBEDDED = "embedded"
 HUB = "hf:"  # of a file of the Hugging Face Hub
 Share = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Temperature = Annotated[float, Field(ge=0, le=2)]
+
+
+BUDGET = re.compile(r"(?P<number>\d+(\.\d+)?)(?P<times>[kM]?)\s*(?P<unit>tokens|calls)?")
 
 
 class _Strict(BaseModel):
@@ -263,6 +267,22 @@ def load_settings(
     except ValidationError as error:
         raise SettingsError(f"{where}: {'; '.join(_problems(error))}") from error
     return _anchored(settings, Path() if path is None else path.parent, said)
+
+
+def read_budget(said: str) -> dict[str, float]:
+    """A budget as it is said on the command line, as settings by dotted name.
+
+    "2.50" is money in the currency of the prices; "300k tokens" and "1000 calls" need none.
+    """
+    found = BUDGET.fullmatch(said.strip())
+    if found is None:
+        raise SettingsError(
+            f"--budget {said!r}: give money as 2.50, or a number of tokens or calls, "
+            "as in '300k tokens' or '1000 calls'"
+        )
+    number = float(found["number"]) * {"": 1, "k": 1e3, "M": 1e6}[found["times"]]
+    unit = found["unit"] or "cost"
+    return {f"budget.{unit}": number if unit == "cost" else int(number)}
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

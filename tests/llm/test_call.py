@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import hashlib
 import itertools
+import json
 from collections.abc import Callable
 
 import pytest
@@ -384,6 +386,24 @@ def test_the_identity_changes_with_every_field_and_with_the_model() -> None:
     assert len(identities) == len(changed) + 1
     assert HELLO.identity("n") not in identities
     assert HELLO.identity("m") == dataclasses.replace(HELLO).identity("m")
+
+
+def test_the_identity_is_what_it_was_when_replies_were_paid_for() -> None:
+    """A journal of last month's must still be found."""
+    whole = Request(
+        "chat",
+        (Message("system", "Antworte “kurz”."), Message("user", "水磨坊？")),
+        sampling=Sampling(0.85, 0.9, 77, ("END",)),
+        seed=7,
+        sample=2,
+        schema='{"type": "object"}',
+        top_logprobs=3,
+    )
+    for request in (whole, HELLO, Request("embedding", text="x")):
+        told = json.dumps(
+            ["m", dataclasses.asdict(request)], ensure_ascii=False, sort_keys=True
+        ).encode()
+        assert request.identity("m") == hashlib.blake2b(told, digest_size=16).hexdigest()
 
 
 def test_seeds_follow_from_the_run_and_the_item_alone() -> None:

@@ -7,12 +7,12 @@ from collections.abc import Callable
 import pytest
 
 from augcon.corpus import count_units
-from augcon.errors import ModelError, ReplyError
+from augcon.errors import ModelError, ReplyError, TooLongError
 from augcon.llm.base import Request, Sampling
 from augcon.llm.call import Caller, MemoryJournal
 from augcon.llm.fake import FakeModel
 from augcon.prompts import Asker, Library, Weakening
-from augcon.records import Context, Document, Node
+from augcon.records import Context, Document, Node, failed
 from augcon.tree import Division, RewriteDivider, Tree
 from tests.small_corpora import chinese, english
 
@@ -346,3 +346,35 @@ async def test_a_span_begins_with_the_quotation_mark_and_ends_before_the_next() 
     document = f"Before. {text} After."
     spans = [document[n.context.start : n.context.end] for n in nodes[1:]]
     assert spans == ["“古井深三十米。”", "“石桥已有百年。”"]
+
+
+@pytest.mark.parametrize(("text", "language"), [(english(2, 12), "en"), (chinese(2, 12), "zh")])
+async def test_what_does_not_fit_the_models_window_is_asked_about_in_halves(
+    text: str, language: str
+) -> None:
+    root = root_of(text, language)
+
+    def divide(node: Context) -> Division:
+        if node.units > root.units / 2 + 20:
+            raise TooLongError("no room")
+        return halves(node)
+
+    nodes = await Tree(Scripted(divide), 10, 0.7).grow(root, 0)
+    top, *below = nodes
+    assert (top.verdict.reason, top.split.kept, top.question) == ("too_long", True, None)
+    assert all(node.question for node in below if node.context.units >= 10)
+    parts = sorted(
+        (n.context for n in below if n.context.depth == 1), key=lambda context: context.start
+    )
+    assert [part.text for part in parts] == [
+        root.text[part.start - root.start : part.end - root.start] for part in parts
+    ]
+    assert sum(part.units for part in parts) == root.units
+
+
+async def test_a_single_sentence_that_does_not_fit_is_given_up() -> None:
+    def divide(node: Context) -> Division:
+        raise TooLongError("no room for it")
+
+    (node,) = await grown(divide, "One sentence that is far too long for the model.")
+    assert node.verdict == failed("too_long", "no room for it")

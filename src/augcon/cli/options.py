@@ -40,6 +40,11 @@ Limit = Annotated[
 ]
 Concurrency = Annotated[
     int | None,
-    typer.Option("--concurrency", metavar="N", min=1, help="Calls in flight at once."),
+    typer.Option(
+        "--concurrency",
+        metavar="N",
+        min=1,
+        help="At most so many calls in flight at a server; how many it takes is found out.",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]

@@ -31,6 +31,15 @@ def run(
     ] = None,
     limit: Limit = None,
     concurrency: Concurrency = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            "--budget",
+            metavar="N",
+            help="Stop before more is spent: money (2.50, with prices in the settings), "
+            "'300k tokens' or '1000 calls', over all starts of the run.",
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
     json: Json = False,
 ) -> None:
@@ -53,6 +62,7 @@ def run(
             seed=seed,
             limit=limit,
             concurrency=concurrency,
+            budget=budget,
             watch=watch,
         )
     if json:

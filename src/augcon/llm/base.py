@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, Protocol
 
@@ -69,7 +69,20 @@ class Request:
 
     def identity(self, model: str) -> str:
         """32 hex digits naming this request to this model (BLAKE2b, 128 bits)."""
-        whole = json.dumps([model, asdict(self)], ensure_ascii=False, sort_keys=True)
+        sampling = self.sampling
+        told = {
+            "endpoint": self.endpoint,
+            "messages": [{"role": m.role, "content": m.content} for m in self.messages],
+            "text": self.text,
+            "sampling": {name: getattr(sampling, name) for name in sampling.__slots__},
+            "seed": self.seed,
+            "sample": self.sample,
+            "schema": self.schema,
+            "grammar": self.grammar,
+            "choices": self.choices,
+            "top_logprobs": self.top_logprobs,
+        }
+        whole = json.dumps([model, told], ensure_ascii=False, sort_keys=True)
         return hashlib.blake2b(whole.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 
@@ -51,15 +52,8 @@ class Library:
         """The prompt of this name for texts in this language (English for all but Chinese)."""
         spoken = prompt_language(language)
         path = self._find(spoken, f"{name}.toml")
-        prompt = Prompt.load(path, spoken)
-        for what, fields, wanted in (
-            ("inputs", prompt.inputs, INPUTS.get(name)),
-            ("outputs", prompt.outputs, OUTPUTS.get(name)),
-        ):
-            if wanted is not None and (got := tuple(field.key for field in fields)) != wanted:
-                told = f"must be {', '.join(wanted)}, not {', '.join(got) or 'none'}"
-                raise ExamplesError(f"{path}: the {what} {told}")
-        return prompt
+        changed = path.stat().st_mtime_ns if path.is_file() else 0
+        return _load(path, changed, name, spoken)
 
     def principles(self, language: str) -> str:
         """The response principles P (section 3.3 of the paper), as text."""
@@ -106,6 +100,20 @@ class Library:
         if self.folder is not None and (own := self.folder / language / name).is_file():
             return own
         return built_in(language, name)
+
+
+@lru_cache(maxsize=64)
+def _load(path: Path, changed: int, name: str, language: str) -> Prompt:
+    """A prompt file, read again only where it has `changed`: every request renders it."""
+    prompt = Prompt.load(path, language)
+    for what, fields, wanted in (
+        ("inputs", prompt.inputs, INPUTS.get(name)),
+        ("outputs", prompt.outputs, OUTPUTS.get(name)),
+    ):
+        if wanted is not None and (got := tuple(field.key for field in fields)) != wanted:
+            told = f"must be {', '.join(wanted)}, not {', '.join(got) or 'none'}"
+            raise ExamplesError(f"{path}: the {what} {told}")
+    return prompt
 
 
 def prompt_names(language: str) -> tuple[str, ...]:

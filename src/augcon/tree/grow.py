@@ -11,8 +11,8 @@ import asyncio
 import math
 from dataclasses import dataclass
 
-from augcon.corpus import count_units
-from augcon.errors import ItemError
+from augcon.corpus import count_units, sentence_spans
+from augcon.errors import ItemError, TooLongError
 from augcon.records import Context, Node, Question, State, Verdict, failed, rejected
 from augcon.tree.checks import check_parts
 from augcon.tree.spans import locate
@@ -43,7 +43,7 @@ class Tree:
         if context.units < self.min_units:
             return (Node(context, number, rejected("below_min_units"), NOT_SPLIT),)
         try:
-            division = await self.divider.divide(context, number)
+            division = await self._divided(context, number)
         except ItemError as error:
             return (Node(context, number, failed(error.reason, error.detail), NOT_SPLIT),)
         split = (
@@ -59,9 +59,26 @@ class Tree:
             branches = [group.create_task(self._grow(child, root, number)) for child in children]
         return (node, *(n for branch in branches for n in branch.result()))
 
+    async def _divided(self, context: Context, number: int) -> Division:
+        try:
+            return await self.divider.divide(context, number)
+        except TooLongError as error:
+            return _halved(context, error)
+
     def _deepest(self, root: Context) -> int:
         """Twice the depth of a balanced tree: room for uneven splits, none for a runaway."""
         return 2 * math.ceil(math.log2(max(2.0, root.units / self.min_units))) + 2
+
+
+def _halved(context: Context, error: TooLongError) -> Division:
+    """What does not fit the model's window is asked about in smaller parts: cut at the sentence
+    that begins closest to the middle."""
+    text = context.text
+    begins = [span.start for span in sentence_spans(text, context.language)][1:]
+    if not begins:
+        raise error
+    cut = min(begins, key=lambda start: abs(2 * start - len(text)))
+    return Division("", (text[:cut].strip(), text[cut:].strip()), error.reason)
 
 
 def _node(context: Context, number: int, division: Division, split: Verdict) -> Node:
