@@ -14,7 +14,7 @@ import augcon
 from tests.e2e.program import command, environment
 
 ROOT = Path(__file__).parent.parent
-HEAVY = ("torch", "pandas", "xllamacpp", "pydantic", "numpy", "sklearn", "openai", "datasets")
+HEAVY = ("torch", "pandas", "xllamacpp", "pydantic", "numpy", "sklearn", "aiohttp", "datasets")
 HELP = """
 import sys
 from augcon.cli import main

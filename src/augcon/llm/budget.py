@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from augcon.errors import BudgetSpentError
 from augcon.llm.base import Request, Usage
+from augcon.llm.wire import texts_of
 
 __all__ = ["Budget", "Spent"]
 
@@ -115,7 +116,7 @@ class Budget:
 
 def worst_case(request: Request) -> Spent:
     """More than the request can take: no tokenizer makes more tokens than there are bytes."""
-    texts = [message.content for message in request.messages] or [request.text]
+    texts = texts_of(request)
     size = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
     prompt = size + MESSAGE_TOKENS * len(texts) + len(request.schema.encode())
     written = 0 if request.endpoint == "embedding" else request.sampling.max_tokens
