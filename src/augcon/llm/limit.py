@@ -8,7 +8,9 @@ refuses nothing and lets everything queue, and they collapse where a proxy refus
 requests whatever their number. So growth must show in work done for the time, and a decrease that
 does not make refusals rarer is taken back.
 
-Time is counted in rounds: as many outcomes as there are places, which is about one reply's time.
+Time is counted in rounds: about one reply's time, until nearly all that was in flight at a round's
+beginning has come back. Work is counted as the seconds that a request of this size takes at its
+fastest, so that work for the time is how many requests the server really works on at once.
 """
 
 from __future__ import annotations
@@ -20,10 +22,14 @@ from dataclasses import dataclass, field
 
 __all__ = ["Limit"]
 
-FIRST = 16.0  # places to begin with
+FIRST = 32.0  # places to begin with
 DOUBLED = 2.0
 WORTH = 1.25  # so much more work a doubling must bring; and the room kept above what it took
 FLAT_ROUNDS = 2  # without it, and the server is full
+MOST_WAITING = 4.0  # times as many places as requests that a full server really works on
+FEW_REPLIES = 8
+STRAGGLERS = 0.1  # of the places: so many of a round may still be out
+PROMPT_SIZE = 4  # tokens, that cost as much as beginning a reply, or so
 FULL = 0.8  # share of places in use, or a round says nothing about more of them
 SHRUNK = 0.8
 RECOVERY = 1.25  # a round, back to where refusals began
@@ -41,10 +47,14 @@ class _Round:
     """What happened since it began."""
 
     began: float
+    carried: int = 0  # in flight when it began, and not yet back
     sent: int = 0
     answered: int = 0
     refused: int = 0
     work: float = 0.0
+    written: int = 0  # replies with text; when the first came, and the work of the others
+    first: float = 0.0
+    work_since: float = 0.0
     used: float = 0.0  # places in use, summed over outcomes
 
     @property
@@ -84,14 +94,20 @@ class Limit:
     clock: Callable[[], float] = time.monotonic
     _places: float = field(init=False)
     _round: _Round = field(init=False)
-    _epoch: int = field(init=False, default=0)  # of decreases: older requests tell of other places
+    _number: int = field(init=False, default=0)  # of the round
+    _epoch: int = field(
+        init=False, default=0
+    )  # its first round: older requests tell of other places
+    _fastest: dict[bool, float] = field(init=False, default_factory=dict)
     _usual: float = field(init=False, default=0.0)  # share refused however few are in flight
     _decrease: _Decrease | None = field(init=False, default=None)  # to be judged
     _bound: float = field(init=False)  # up to here places come back quickly
+    _looked: bool = field(init=False, default=False)  # at the first replies
     _starting: bool = field(init=False, default=True)
     _full: bool = field(init=False, default=False)  # it refuses nothing, and more brings nothing
     _best: float = field(init=False, default=0.0)  # work a second, and the places it took
     _best_places: float = field(init=False, default=0.0)
+    _tried: float = field(init=False, default=0.0)  # work a second with more places on trial
     _rounds: int = field(init=False, default=0)  # since places were last changed by their worth
 
     def __post_init__(self) -> None:
@@ -106,43 +122,84 @@ class Limit:
     def sent(self) -> int:
         """A request goes out; its outcome is to be told with this number."""
         self._round.sent += 1
-        return self._epoch
+        return self._number
 
-    def answered(self, sent: int, in_flight: int, work: float) -> None:
-        """A reply came, of so much work (in any unit), while so many were in flight."""
-        if sent != self._epoch:
-            return
-        self._round.answered += 1
-        self._round.work += work
-        self._round.used += in_flight
-        self._judge_decrease()
-        self._end_round()
+    def answered(self, sent: int, in_flight: int, seconds: float, tokens: int) -> None:
+        """A reply came after so many seconds, while so many were in flight.
+
+        tokens  that were written for it; none for an embedding
+        """
+        work = self._work(seconds, tokens)
+        if self._is_known(sent):
+            self._round.answered += 1
+            self._round.work += work
+            self._round.used += in_flight
+            if tokens:
+                self._look_at_first(work)
+            self._judge_decrease()
+            self._end_round(in_flight)
 
     def refused(self, sent: int, in_flight: int) -> None:
         """The server said that it is too busy, or did not answer in time."""
-        if sent != self._epoch:
+        if self._is_known(sent):
+            self._round.refused += 1
+            self._round.used += in_flight
+            self._judge_decrease()
+            if self._is_refused_more():
+                self._shrink()
+            self._end_round(in_flight)
+
+    def lost(self, sent: int) -> None:
+        """There is no outcome that tells of the server's load."""
+        self._is_known(sent)
+
+    def _look_at_first(self, work: float) -> None:
+        """A small server is known by its first replies: they come one after the other."""
+        done, now = self._round, self.clock()
+        done.written += 1
+        if done.written == 1:
+            done.first = now
             return
-        self._round.refused += 1
-        self._round.used += in_flight
-        self._judge_decrease()
-        if self._is_refused_more():
-            self._shrink()
-        self._end_round()
+        done.work_since += work
+        if self._looked or done.written != FEW_REPLIES or now <= done.first:
+            return
+        self._looked = True
+        if (room := MOST_WAITING * done.work_since / (now - done.first)) < self._places:
+            self._places = self._within(max(MOST_WAITING, room))
+            self._begin_epoch()
+
+    def _is_known(self, sent: int) -> bool:
+        """Whether the request was sent with the places that there are now, or with fewer."""
+        if sent < self._number:
+            self._round.carried -= 1
+        return sent >= self._epoch
+
+    def _work(self, seconds: float, tokens: int) -> float:
+        """What this would have taken alone, by the fastest of its kind so far."""
+        size = tokens + PROMPT_SIZE if tokens else 1
+        kind = bool(tokens)
+        self._fastest[kind] = min(self._fastest.get(kind, math.inf), seconds / size)
+        return self._fastest[kind] * size
 
     def restart(self) -> None:
         """The server was away: what was found out about its room is old."""
         self._places = self._within(FIRST)
         self._bound = float(self.most)
-        self._starting, self._full, self._decrease = True, False, None
+        self._starting, self._looked, self._full, self._decrease = True, False, False, None
         self._best, self._rounds = 0.0, 0
+        self._fastest.clear()
         self._begin_epoch()
 
     def _within(self, places: float) -> float:
         return min(float(self.most), max(float(self.least), places))
 
     def _begin_epoch(self) -> None:
-        self._epoch += 1
-        self._round = _Round(self.clock())
+        self._begin_round(0)
+        self._epoch = self._number
+
+    def _begin_round(self, in_flight: int) -> None:
+        self._number += 1
+        self._round = _Round(self.clock(), in_flight)
 
     def _is_refused_more(self) -> bool:
         done = self._round
@@ -173,14 +230,16 @@ class Limit:
             self._starting = was.starting
             self._begin_epoch()
 
-    def _end_round(self) -> None:
+    def _end_round(self, in_flight: int) -> None:
         done, now = self._round, self.clock()
-        if done.outcomes < self._places or now <= done.began or self._decrease is not None:
+        if done.outcomes < self._places or done.carried > STRAGGLERS * self._places:
+            return
+        if now <= done.began or self._decrease is not None:
             return
         if done.used >= FULL * done.outcomes * self._places:
             self._grow(done.work / (now - done.began))
             self._places = self._within(self._places)
-        self._round = _Round(now)
+        self._begin_round(in_flight - 1)
 
     def _grow(self, rate: float) -> None:
         self._rounds += 1
@@ -201,7 +260,7 @@ class Limit:
             self._best, self._best_places, self._rounds = rate, self._places, 0
             self._places *= DOUBLED
         elif self._rounds > FLAT_ROUNDS:
-            self._settle(self._best_places * WORTH)
+            self._settle(min(self._best_places * WORTH, MOST_WAITING * max(1.0, self._best)))
 
     def _settle(self, places: float) -> None:
         self._starting, self._full, self._rounds, self._best = False, True, 0, 0.0
@@ -213,6 +272,9 @@ class Limit:
             self._best = 0.75 * self._best + 0.25 * rate if self._best else rate
         elif self._rounds == TRIAL_ROUNDS:
             self._places *= WORTH
-        elif self._rounds == TRIAL_ROUNDS + FLAT_ROUNDS:
-            more = rate >= TRIAL_WORTH * self._best
-            self._settle(self._places if more else self._best_places)
+            self._tried = 0.0
+        else:
+            self._tried += rate / FLAT_ROUNDS
+            if self._rounds == TRIAL_ROUNDS + FLAT_ROUNDS:
+                more = self._tried >= TRIAL_WORTH * self._best
+                self._settle(self._places if more else self._best_places)

@@ -123,19 +123,25 @@ class Places:
         """The block is the request: a TryAgain that leaves it tells how the server is."""
         server = self._servers[place.server]
 
+        began, told = self.clock(), False
+
         def answered(reply: Reply) -> None:
-            work = 1 + reply.usage.completion_tokens
+            nonlocal told
+            told = True
             self._well(server)
-            server.limit.answered(place.sent, server.in_flight, work)
+            seconds, tokens = self.clock() - began, reply.usage.completion_tokens
+            server.limit.answered(place.sent, server.in_flight, seconds, tokens)
 
         try:
             yield answered
         except TryAgain as fault:
-            if fault.fault in CROWDED:
+            if told := fault.fault in CROWDED:
                 server.limit.refused(place.sent, server.in_flight)
             self._ill(server, fault)
             raise
         finally:
+            if not told:
+                server.limit.lost(place.sent)
             self._give_back(place.server)
 
     def _well(self, server: _Server) -> None:
