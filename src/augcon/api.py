@@ -115,6 +115,7 @@ def run(
     limit: int | None = None,
     concurrency: int | None = None,
     settings: Mapping[str, object] | None = None,
+    fresh: bool = False,
     watch: Watch | None = None,
 ) -> Result:
     """Make a dataset from documents; go on where an earlier run into `out` was stopped.
@@ -124,6 +125,7 @@ def run(
     model     "embedded", a GGUF file (its path, or "hf:ORG/REPO:FILE"), or the name of a model
               that the server(s) at `base_url` serve
     settings  any setting by its dotted name, as {"tree.min_units": 30}; beats `config`
+    fresh     begin anew: an earlier run in `out` is set aside there, as run.1.db and so on
 
     Raises augcon.errors.UserError for what only the caller can mend, RunError for what stopped
     the run (which can be resumed with the same call), KeyboardInterrupt as any call does.
@@ -132,16 +134,22 @@ def run(
     library = library_of(chosen)
     corpus = read_corpus(_as_paths(paths))
     folder = Path(out)
-    if not folder.exists():
+    if fresh or not folder.exists():
         _demand_model(chosen)
     identity = {**chosen.identity(), "prompt files": library.fingerprint()}
-    opened = Run.begin(folder, identity, corpus.id, chosen.to_toml())
+    watch = watch or Watch()
+    opened, done = Run.begin(folder, identity, corpus.id, chosen.to_toml(), fresh), False
     try:
-        watch = watch or Watch()
+        if opened.earlier is not None:
+            watch.say(
+                f"the earlier run is kept as {opened.earlier}; to go on with the new one should it "
+                "be stopped, leave --fresh out"
+            )
         _in_a_loop(_stoppable(generate(corpus, chosen, opened, watch), watch), watch)
+        done = True
         _demand_pairs(opened)
     finally:
-        opened.close()
+        opened.close(done=done)
     return Result(folder)
 
 
@@ -161,7 +169,7 @@ def _demand_pairs(run: Run) -> None:
         raise CorpusError(f"nothing was asked: {left}")
     if failures := run.ledger.why_failed():
         raise ModelError(
-            f"not one pair: {failures}. See `augcon status {run.folder}`; a new folder asks anew"
+            f"not one pair: {failures}. See `augcon status {run.folder}`; --fresh asks anew"
         )
 
 

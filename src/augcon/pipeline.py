@@ -45,6 +45,7 @@ class Watch:
     questions: int = 0
     pairs: int = 0
     download: Callable[[str, int, int], None] = lambda _label, _done, _total: None
+    say: Callable[[str], None] = lambda _line: None
     stop: Callable[[], object] | None = None  # set while there is something to stop
 
 
