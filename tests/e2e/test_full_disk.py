@@ -15,10 +15,11 @@ import pytest
 
 import augcon
 from tests.e2e.program import at, call, command, dataset, environment, small_settings
-from tests.simulated_server import Simulation, simulated_server
+from tests.simulated_server import Faults, Simulation, simulated_server
 from tests.small_corpora import write_corpus
 
 CONCURRENCY = 6
+DELAY = 0.05  # seconds for a reply, more than it takes to write one down
 LEAST = 20  # requests before it is full, so that there is something to lose
 
 
@@ -78,7 +79,7 @@ def test_where_a_file_may_not_grow_the_run_stops_and_goes_on_later(
     corpus: Path, tmp_path: Path, undisturbed: bytes, size: int
 ) -> None:
     out = tmp_path / "out"
-    with simulated_server() as server:
+    with simulated_server(Faults(delay=DELAY)) as server:
         arguments = run_command(corpus, out, tmp_path, server)
         stopped_in_one_line(limited(arguments, size), out)
         assert len(server.log.bodies) > LEAST
@@ -118,7 +119,7 @@ def test_a_full_disk_stops_a_run_and_with_more_room_it_goes_on(
     corpus: Path, small_disk: Path, tmp_path: Path, undisturbed: bytes
 ) -> None:
     out = small_disk / "out"
-    with simulated_server() as server:
+    with simulated_server(Faults(delay=DELAY)) as server:
         arguments = run_command(corpus, out, tmp_path, server)
         stopped_in_one_line(call(*arguments), out)
         assert len(server.log.bodies) > LEAST
@@ -142,7 +143,8 @@ def goes_on(
     assert books.state == "unfinished"
     # The one request more is the probe for embeddings, which no journal keeps.
     lost = len(server.log.bodies) - 1 - books.calls.calls
-    assert lost <= stops * 2 * CONCURRENCY
+    assert lost <= stops * 3 * CONCURRENCY
+    server.faults.delay = 0.0
     ended = go()
     assert ended.returncode == 0, ended.stderr
     assert server.log.repeated() <= lost

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from augcon.errors import StoreError
 from augcon.llm.base import Choice, Reply, Request, TokenLogprob, Usage
 from augcon.store import Run
 from augcon.store.database import Database
@@ -23,6 +24,7 @@ from tests.small_corpora import english
 WRITE = """
 import asyncio, sys
 from pathlib import Path
+from augcon.errors import StoreError
 from augcon.llm.base import Choice, Reply, Request, Usage
 from augcon.store import Run
 
@@ -171,6 +173,16 @@ async def test_a_failed_write_is_told_to_every_task_that_waited_for_it(run: Run)
     )
     assert [str(outcome) for outcome in outcomes] == ["no"] * 5
     await run.database.written(lambda _: None)
+
+
+async def test_after_a_reply_that_could_not_be_written_nothing_more_is_looked_up(run: Run) -> None:
+    await run.journal.put("0", "m", CHAT, Reply((Choice("kept"),)), True)
+    run.database.write(lambda c: c.execute("PRAGMA query_only=ON") and None).result()
+    with pytest.raises(StoreError) as failed:
+        await run.journal.put("1", "m", CHAT, Reply((Choice("lost"),)), True)
+    with pytest.raises(StoreError) as told:
+        run.journal.get("0")
+    assert told.value is failed.value
 
 
 def test_a_write_is_made_although_its_loop_is_gone(run: Run) -> None:

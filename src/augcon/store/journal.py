@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from augcon.errors import StoreError
 from augcon.llm.base import Choice, Reply, Request, TokenLogprob, Usage
 from augcon.store.database import Database
 
@@ -43,12 +44,19 @@ class Spent:
 
 
 class SqliteJournal:
-    """A `augcon.llm.call.Journal` in the run's database."""
+    """A `augcon.llm.call.Journal` in the run's database.
+
+    Once a reply could not be written, every look-up fails as that did, so that nothing more is
+    asked and paid for while the run is being stopped.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._failure: StoreError | None = None
 
     def get(self, identity: str) -> Reply | None:
+        if self._failure is not None:
+            raise self._failure
         row = self._database.row(
             "SELECT endpoint, reply, prompt_tokens, completion_tokens FROM journal "
             "WHERE identity = ?",
@@ -72,7 +80,11 @@ class SqliteJournal:
         def insert(connection: sqlite3.Connection) -> None:
             connection.execute(INSERT, row)
 
-        await self._database.written(insert)
+        try:
+            await self._database.written(insert)
+        except StoreError as error:
+            self._failure = error
+            raise
 
     def spent(self) -> Spent:
         """Counted in the transaction that writes a reply, so that it is exact at any time."""
