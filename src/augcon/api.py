@@ -114,6 +114,7 @@ def run(
     concurrency: int | None = None,
     budget: str | float | None = None,
     settings: Mapping[str, object] | None = None,
+    fresh: bool = False,
     watch: Watch | None = None,
 ) -> Result:
     """Make a dataset from documents; go on where an earlier run into `out` was stopped.
@@ -125,6 +126,7 @@ def run(
     budget    what all starts of the run together may take: money in the currency of the prices
               in the settings (2.5), or "300k tokens", or "1000 calls"
     settings  any setting by its dotted name, as {"tree.min_units": 30}; beats `config`
+    fresh     begin anew: an earlier run in `out` is set aside there, as run.1.db and so on
 
     Raises augcon.errors.UserError for what only the caller can mend, RunError for what stopped
     the run (which can be resumed with the same call), KeyboardInterrupt as any call does.
@@ -135,16 +137,22 @@ def run(
     library = library_of(chosen)
     corpus = read_corpus(_as_paths(paths))
     folder = Path(out)
-    if not folder.exists():
+    if fresh or not folder.exists():
         _demand_model(chosen)
     identity = {**chosen.identity(), "prompt files": library.fingerprint()}
-    opened = Run.begin(folder, identity, corpus.id, chosen.to_toml())
+    watch = watch or Watch()
+    opened, done = Run.begin(folder, identity, corpus.id, chosen.to_toml(), fresh), False
     try:
-        watch = watch or Watch()
+        if opened.earlier is not None:
+            watch.say(
+                f"the earlier run is kept as {opened.earlier}; to go on with the new one should it "
+                "be stopped, leave --fresh out"
+            )
         _in_a_loop(_stoppable(generate(corpus, chosen, opened, watch), watch), watch)
+        done = True
         _demand_pairs(opened)
     finally:
-        opened.close()
+        opened.close(done=done)
     return Result(folder)
 
 
@@ -164,7 +172,7 @@ def _demand_pairs(run: Run) -> None:
         raise CorpusError(f"nothing was asked: {left}")
     if failures := run.ledger.why_failed():
         raise ModelError(
-            f"not one pair: {failures}. See `augcon status {run.folder}`; a new folder asks anew"
+            f"not one pair: {failures}. See `augcon status {run.folder}`; --fresh asks anew"
         )
 
 

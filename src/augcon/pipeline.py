@@ -22,7 +22,7 @@ from augcon.corpus import Corpus
 from augcon.engine import each
 from augcon.errors import BudgetSpentError
 from augcon.export import write_dataset
-from augcon.llm.budget import Budget
+from augcon.llm.budget import Budget, Spent
 from augcon.llm.call import Meter
 from augcon.llm.models import Models, open_models
 from augcon.prepare import choose_pilot, prepare_responder, prepare_scorer
@@ -48,6 +48,7 @@ class Watch:
     questions: int = 0
     pairs: int = 0
     download: Callable[[str, int, int], None] = lambda _label, _done, _total: None
+    say: Callable[[str], None] = lambda _line: None
     stop: Callable[[], object] | None = None  # set while there is something to stop
 
     def go_on_to(self, step: str) -> None:
@@ -124,10 +125,9 @@ def _prepared(
 
 def _budget(settings: Settings, run: Run) -> Budget:
     """What is left of it, after all that earlier starts of the run have spent."""
-    allowed = settings.budget
-    return Budget(
-        allowed.calls, allowed.tokens, allowed.cost, settings.model.prices, run.journal.spent()
-    )
+    allowed, before = settings.budget, run.journal.totals()
+    spent = Spent(before.calls, before.prompt_tokens, before.completion_tokens)
+    return Budget(allowed.calls, allowed.tokens, allowed.cost, settings.model.prices, spent)
 
 
 async def _augment_all(stages: Stages, run: Run, watch: Watch, models: Models) -> None:

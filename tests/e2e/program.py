@@ -7,6 +7,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import augcon
@@ -49,6 +50,18 @@ def call(
         timeout=60,
         env=environment(**more),
         cwd=cwd,
+        check=False,
+    )
+
+
+def python(script: str) -> subprocess.CompletedProcess[str]:
+    """Run a script in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=environment(),
         check=False,
     )
 

@@ -386,6 +386,16 @@ def test_status_as_json_is_json(cli: Cli, done: Path) -> None:
     told = json.loads(cli("status", done, "--json").out)
     assert told["balanced"] is True
     assert told["pairs"] == len(rows(done))
+    assert 0 < told["journal_bytes"] < told["database_bytes"]
+    assert told["database_bytes"] == (done / "run.db").stat().st_size
+
+
+def test_status_and_report_say_how_much_room_the_run_takes(cli: Cli, done: Path) -> None:
+    told = json.loads(cli("status", done, "--json").out)
+    journal, database = (told[f"{name}_bytes"] / 1e6 for name in ("journal", "database"))
+    assert f"journal {journal:.1f} MB, database {database:.1f} MB" in cli("status", done).out
+    report = (done / "report.html").read_text(encoding="utf-8")
+    assert f"the journal of replies takes {journal:.1f} MB" in report
 
 
 @pytest.mark.parametrize("table", ["nodes", "questions", "answers", "contexts", "documents"])

@@ -144,10 +144,10 @@ def test_a_server_that_loses_half_its_slots_is_asked_less_and_gets_them_back() -
 def test_a_server_with_a_new_neighbour_gone_is_found_out_to_take_more() -> None:
     server = Server(32)
     server.run(100)
-    few = server.limit.allowed
+    assert server.limit.allowed < 100
     server.slots = 128
     server.run(4000)
-    assert server.limit.allowed > 2 * few
+    assert server.limit.allowed >= 128
 
 
 @settings(deadline=None, max_examples=50)

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import resource
 import sqlite3
 import subprocess
 import sys
-import textwrap
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,13 +31,30 @@ from augcon.records import (
 )
 from augcon.store import Run, write_atomically
 from augcon.store.database import Database
-from tests.e2e.program import environment
+from tests.e2e.program import environment, python
 
 TEXT = "One two three. Four five six."
 DOCUMENT = Document.of("a.txt", TEXT, "en")
 ROOT = Context.root(DOCUMENT, 0, len(TEXT), 6, "en")
 REQUEST = Request("chat", text="x")
 SETTINGS: dict[str, object] = {"seed": 0}
+CONTEND = """
+import sys
+from pathlib import Path
+from augcon.errors import OutputError
+from augcon.store import Run
+
+for line in sys.stdin:
+    folder, fresh = line.split()
+    try:
+        run = Run.begin(Path(folder), {"seed": 0}, "corpus", "", fresh == "fresh")
+    except OutputError as error:
+        print("another augcon is at work" in str(error) and "turned away", flush=True)
+    else:
+        print("at work", flush=True)
+        sys.stdin.readline()
+        run.close()
+"""
 
 
 @pytest.fixture
@@ -219,6 +236,42 @@ def test_a_second_process_is_told_that_another_is_at_work(run: Run) -> None:
     assert python(script).returncode == 0
 
 
+@pytest.mark.parametrize("word", ["go-on", "fresh"])
+def test_of_processes_that_begin_at_the_same_moment_one_gets_the_folder(
+    tmp_path: Path, word: str
+) -> None:
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", CONTEND],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment(),
+        )
+        for _ in range(4)
+    ]
+    for number in range(30):
+        said = []
+        for process in processes:
+            tell(process, f"{tmp_path / str(number // 3)} {word}")
+        for process in processes:
+            assert process.stdout is not None
+            said.append(process.stdout.readline().strip())
+        assert sorted(said) == ["at work", *["turned away"] * 3]
+        tell(processes[said.index("at work")], "close")
+    for process in processes:
+        process.communicate()
+        assert process.returncode == 0
+    kept = sorted(path.name for path in (tmp_path / "0").glob("run.*.db"))
+    assert kept == (["run.1.db", "run.2.db"] if word == "fresh" else [])
+
+
+def tell(process: subprocess.Popen[str], line: str) -> None:
+    assert process.stdin is not None
+    process.stdin.write(f"{line}\n")
+    process.stdin.flush()
+
+
 def test_a_folder_in_which_nothing_was_asked_takes_other_settings(run: Run) -> None:
     run.close()
     again = Run.begin(run.folder, {"seed": 1}, "another", "")
@@ -236,12 +289,13 @@ async def test_the_folder_of_a_run_is_for_its_own_corpus_and_settings(run: Run) 
     Run.begin(run.folder, SETTINGS, "corpus", "").close()
 
 
-def test_a_folder_that_holds_something_else_is_left_as_it_is(tmp_path: Path) -> None:
+@pytest.mark.parametrize("fresh", [False, True])
+def test_a_folder_that_holds_something_else_is_left_as_it_is(tmp_path: Path, fresh: bool) -> None:
     (tmp_path / "thesis.txt").write_text("precious")
     with pytest.raises(OutputError, match="not empty and holds no run"):
-        Run.begin(tmp_path, SETTINGS, "corpus", "")
+        Run.begin(tmp_path, SETTINGS, "corpus", "", fresh)
     with pytest.raises(OutputError, match="is a file"):
-        Run.begin(tmp_path / "thesis.txt", SETTINGS, "corpus", "")
+        Run.begin(tmp_path / "thesis.txt", SETTINGS, "corpus", "", fresh)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
@@ -258,7 +312,7 @@ def test_a_database_of_another_version_is_refused(run: Run) -> None:
     with sqlite3.connect(run.folder / "run.db") as database:
         database.execute("PRAGMA user_version=99")
     database.close()
-    with pytest.raises(OutputError, match="database 99, this one 1"):
+    with pytest.raises(OutputError, match="database 99, this one 2"):
         Run.read(run.folder)
 
 
@@ -266,7 +320,7 @@ async def test_a_full_disk_is_told_and_what_was_written_stays(tmp_path: Path) ->
     run = Run.begin(tmp_path / "out", SETTINGS, "corpus", "")
     await run.journal.put("0", "m", REQUEST, Reply((Choice("kept"),)), True)
     run.database.write(lambda c: c.execute("PRAGMA max_page_count=40")).result()
-    long = Reply((Choice("x" * 20_000),))
+    long = Reply((Choice(noise(20_000)),))
 
     async def fill() -> None:
         for number in range(1, 40):
@@ -288,7 +342,7 @@ def test_a_file_that_may_not_grow_stops_a_run_and_leaves_it_whole(tmp_path: Path
     """A limit on the size of files, as a quota sets it, in a process of its own."""
     out = tmp_path / "out"
     script = f"""
-        import asyncio, resource
+        import asyncio, random, resource
         from pathlib import Path
         from augcon.errors import StoreError
         from augcon.llm.base import Choice, Reply, Request
@@ -299,7 +353,7 @@ def test_a_file_that_may_not_grow_stops_a_run_and_leaves_it_whole(tmp_path: Path
         async def fill():
             global written
             for number in range(100):
-                reply = Reply((Choice("x" * 20_000),))
+                reply = Reply((Choice(random.randbytes(20_000).hex()),))
                 await run.journal.put(str(number), "m", Request("chat"), reply, True)
                 written += 1
         try:
@@ -346,12 +400,6 @@ def run_count(run: Run, table: str) -> int:
     return int(row[0])
 
 
-def python(script: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)],
-        capture_output=True,
-        text=True,
-        timeout=30,
-        env=environment(),
-        check=False,
-    )
+def noise(size: int) -> str:
+    """A text that takes `size` bytes however it is compressed."""
+    return random.Random(0).randbytes(size).hex()

@@ -54,8 +54,8 @@ def shown(watch: Watch, *, quiet: bool) -> Iterator[None]:
 
 
 @contextmanager
-def interruptible(watch: Watch, out: Path) -> Iterator[None]:
-    """Ctrl-C and SIGTERM stop the run within two seconds, and say how to go on.
+def interruptible(watch: Watch, out: Path, goes_on: str) -> Iterator[None]:
+    """Ctrl-C and SIGTERM stop the run within two seconds, and say which command goes on.
 
     The first one cancels all that is in flight. Should anything hang on to it, the process leaves
     all the same: whatever was paid for is on disk by then.
@@ -63,7 +63,7 @@ def interruptible(watch: Watch, out: Path) -> Iterator[None]:
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         threading.Thread(target=_leave, daemon=True).start()
-        said = f"stopping; all that is done is kept in {out}, and the same command goes on from it"
+        said = f"stopping; all that is done is kept in {out}, and {goes_on} goes on from it"
         print(f"\naugcon: {said}", file=sys.stderr, flush=True)
         if watch.stop is None:
             raise KeyboardInterrupt

@@ -40,19 +40,30 @@ def run(
             "'300k tokens' or '1000 calls', over all starts of the run.",
         ),
     ] = None,
+    fresh: Annotated[
+        bool,
+        typer.Option(
+            "--fresh",
+            help="Begin anew: set aside the run that OUT holds (as run.1.db, …) and ask again.",
+        ),
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
     json: Json = False,
 ) -> None:
     """Make a dataset of question-answer pairs from documents.
 
-    Stop it with Ctrl-C whenever you like: the same command goes on where it stopped.
+    Stop it with Ctrl-C whenever you like: the same command goes on where it stopped (without
+    --fresh, if you gave that).
     """
     import augcon
     from augcon.cli.progress import interruptible, shown
     from augcon.pipeline import Watch
 
     watch = Watch()
-    with interruptible(watch, out), shown(watch, quiet=quiet or json):
+    if not quiet:
+        watch.say = lambda line: typer.echo(f"augcon: {line}", err=True)
+    goes_on = "the same command without --fresh" if fresh else "the same command"
+    with interruptible(watch, out, goes_on), shown(watch, quiet=quiet or json):
         result = augcon.run(
             list(paths),
             out,
@@ -63,6 +74,7 @@ def run(
             limit=limit,
             concurrency=concurrency,
             budget=budget,
+            fresh=fresh,
             watch=watch,
         )
     if json:

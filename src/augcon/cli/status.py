@@ -28,7 +28,9 @@ def status(out: Out, json: Json = False) -> None:
         typer.echo(
             f"\n{books.state}; {books.pairs} pairs; {calls.calls} calls, "
             f"{calls.calls_replayed} replayed, {calls.unusable} unusable replies; "
-            f"{calls.prompt_tokens} + {calls.completion_tokens} tokens; {books.seconds:.0f} s"
+            f"{calls.prompt_tokens} + {calls.completion_tokens} tokens; {books.seconds:.0f} s; "
+            f"journal {calls.journal_bytes / 1e6:.1f} MB, "
+            f"database {calls.database_bytes / 1e6:.1f} MB"
             + (f"; ranked by {books.ranking}" if books.ranking else "")
             + ("" if books.cost is None else f"; cost {books.cost:.2f}")
         )

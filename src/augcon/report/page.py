@@ -95,7 +95,9 @@ def _calls(books: Books) -> str:
     return (
         f"{calls.calls} calls ({calls.unusable} with unusable replies), {calls.calls_replayed} "
         f"answered from the journal; {calls.prompt_tokens} prompt tokens, "
-        f"{calls.completion_tokens} completion tokens; {books.seconds:.0f} seconds."
+        f"{calls.completion_tokens} completion tokens; {books.seconds:.0f} seconds; the "
+        f"journal of replies takes {calls.journal_bytes / 1e6:.1f} MB, the whole database "
+        f"{calls.database_bytes / 1e6:.1f} MB."
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from augcon.records import State
 from augcon.store.database import Database
+from augcon.store.journal import SqliteJournal
 
 __all__ = ["Books", "StageBooks", "read_books"]
 
@@ -60,13 +61,19 @@ class StageBooks:
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """What was asked of models, over all starts of the run."""
+    """What was asked of models, over all starts of the run, and the room that it takes.
+
+    journal_bytes   of the replies, as they are stored
+    database_bytes  of everything
+    """
 
     calls: int
     unusable: int
     calls_replayed: int
     prompt_tokens: int
     completion_tokens: int
+    journal_bytes: int
+    database_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,15 +196,9 @@ def _never_split(nodes: StageBooks) -> int:
 
 
 def _calls(database: Database) -> Calls:
-    row = database.row(
-        "SELECT COUNT(*) AS calls, COALESCE(SUM(1 - accepted), 0) AS unusable, "
-        "COALESCE(SUM(prompt_tokens), 0) AS prompt, "
-        "COALESCE(SUM(completion_tokens), 0) AS completion FROM journal"
-    )
-    if row is None:
-        raise AssertionError("an aggregate always has a row")
     replayed = int(_fact(database, "calls_replayed"))
-    return Calls(row["calls"], row["unusable"], replayed, row["prompt"], row["completion"])
+    spent = SqliteJournal(database).totals()
+    return Calls(**asdict(spent), calls_replayed=replayed, database_bytes=database.size())
 
 
 def _state(database: Database, stages: Mapping[str, StageBooks]) -> str:

@@ -1,42 +1,68 @@
-"""The journal: every reply that was paid for, under the identity of its request."""
+"""The journal: every reply that was paid for, under the identity of its request.
+
+Texts are compressed, each by itself, to about half and at a few microseconds. Vectors are kept as
+they are: the lower bits of a hidden state are noise, so that compressing saves a tenth of the room
+for ten times the time.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sqlite3
-from dataclasses import asdict
+import zlib
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from augcon.errors import StoreError
 from augcon.llm.base import Choice, Reply, Request, TokenLogprob, Usage
-from augcon.llm.budget import Spent
 from augcon.store.database import Database
 
-__all__ = ["SqliteJournal"]
+__all__ = ["SqliteJournal", "Totals"]
+
+# The first reply stays: something may have been built on it.
+INSERT = "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (identity) DO NOTHING"
+FAST = 1  # zlib's level: two to five per cent more room than the usual 6, a third less time
+
+_as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What the journal holds, over all starts of the run: every reply was asked and paid for once.
+
+    unusable       how many of the calls brought a reply that no parser took
+    journal_bytes  of the replies, as they are stored
+    """
+
+    calls: int
+    unusable: int
+    prompt_tokens: int
+    completion_tokens: int
+    journal_bytes: int
 
 
 class SqliteJournal:
-    """A `augcon.llm.call.Journal` in the run's database."""
+    """A `augcon.llm.call.Journal` in the run's database.
+
+    Once a reply could not be written, every look-up fails as that did, so that nothing more is
+    asked and paid for while the run is being stopped.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._failure: StoreError | None = None
 
     def get(self, identity: str) -> Reply | None:
+        if self._failure is not None:
+            raise self._failure
         row = self._database.row(
             "SELECT endpoint, reply, prompt_tokens, completion_tokens FROM journal "
             "WHERE identity = ?",
             (identity,),
         )
         return None if row is None else _decode(row)
-
-    def spent(self) -> Spent:
-        """What all replies together have taken."""
-        row = self._database.row(
-            "SELECT COUNT(*) AS calls, COALESCE(SUM(prompt_tokens), 0) AS prompt, "
-            "COALESCE(SUM(completion_tokens), 0) AS completion FROM journal"
-        )
-        return Spent() if row is None else Spent(row["calls"], row["prompt"], row["completion"])
 
     async def put(
         self, identity: str, model: str, request: Request, reply: Reply, accepted: bool
@@ -48,21 +74,35 @@ class SqliteJournal:
             accepted,
             reply.usage.prompt_tokens,
             reply.usage.completion_tokens,
-            _encode(reply),
+            _encode(request, reply),
         )
 
         def insert(connection: sqlite3.Connection) -> None:
-            connection.execute("INSERT OR REPLACE INTO journal VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+            connection.execute(INSERT, row)
 
-        # Shielded: a reply that has come is written even when its task is being cancelled.
-        await asyncio.shield(asyncio.wrap_future(self._database.write(insert)))
+        try:
+            await self._database.written(insert)
+        except StoreError as error:
+            self._failure = error
+            raise
+
+    def totals(self) -> Totals:
+        """Counted in the transaction that writes a reply, so that it is exact at any time."""
+        row = self._database.row("SELECT * FROM spent")
+        if row is None:
+            raise AssertionError("the schema writes this row")
+        return Totals(**dict(row))
 
 
-def _encode(reply: Reply) -> bytes:
+def _encode(request: Request, reply: Reply) -> bytes:
     """A vector as 32-bit floats (a server sends no more precision than that), choices as JSON."""
-    if reply.embedding:
+    if request.endpoint == "embedding":
         return np.asarray(reply.embedding, dtype="<f4").tobytes()
-    return json.dumps([asdict(choice) for choice in reply.choices], ensure_ascii=False).encode()
+    choices = [
+        [choice.text, choice.finish_reason, [[t.token, t.logprob, t.top] for t in choice.tokens]]
+        for choice in reply.choices
+    ]
+    return zlib.compress(_as_json(choices).encode("utf-8", "surrogatepass"), FAST)
 
 
 def _decode(row: sqlite3.Row) -> Reply:
@@ -70,12 +110,13 @@ def _decode(row: sqlite3.Row) -> Reply:
     if row["endpoint"] == "embedding":
         vector = np.frombuffer(row["reply"], dtype="<f4")
         return Reply(embedding=tuple(vector.tolist()), usage=usage)
-    return Reply(tuple(_choice(raw) for raw in json.loads(row["reply"])), usage=usage)
+    choices = json.loads(zlib.decompress(row["reply"]).decode("utf-8", "surrogatepass"))
+    return Reply(tuple(_choice(*raw) for raw in choices), usage=usage)
 
 
-def _choice(raw: dict[str, object]) -> Choice:
-    tokens = tuple(
-        TokenLogprob(t["token"], t["logprob"], tuple((a, b) for a, b in t["top"]))
-        for t in raw["tokens"]  # type: ignore[attr-defined] # our own JSON, written above
+def _choice(text: str, finish_reason: str, tokens: list[list[Any]]) -> Choice:
+    told = (
+        TokenLogprob(token, logprob, tuple((other, p) for other, p in top))
+        for token, logprob, top in tokens
     )
-    return Choice(str(raw["text"]), str(raw["finish_reason"]), tokens)
+    return Choice(text, finish_reason, tuple(told))

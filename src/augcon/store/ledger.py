@@ -6,7 +6,6 @@ finished or untouched, wherever a run was killed.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sqlite3
 from collections import Counter
@@ -322,7 +321,7 @@ class Ledger:
         return "" if row is None else str(row["text"])[start - row["start"] : end - row["start"]]
 
     async def _written(self, change: Write) -> None:
-        await asyncio.shield(asyncio.wrap_future(self._database.write(change)))
+        await self._database.written(change)
 
 
 def _run(connection: sqlite3.Connection, sql: str, parameters: tuple[object, ...]) -> None:

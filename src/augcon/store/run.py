@@ -4,6 +4,7 @@ OUT/run.db               journal, books, results
 OUT/config.toml          the settings, without any key
 OUT/report.html          what came of it
 OUT/dataset/train.jsonl  the dataset
+OUT/run.1.db, …          an earlier run, set aside by --fresh, with its other files
 """
 
 from __future__ import annotations
@@ -19,33 +20,45 @@ from filelock import FileLock, Timeout
 from augcon.errors import OutputError
 from augcon.records import content_id
 from augcon.store.books import Books, read_books
-from augcon.store.database import Database, store_errors
+from augcon.store.database import VERSION, Database, store_errors, version_of
+from augcon.store.earlier import DATABASE, holds_run, set_aside, settle
 from augcon.store.journal import SqliteJournal
 from augcon.store.ledger import Ledger
 
 __all__ = ["Run", "write_atomically"]
 
-DATABASE = "run.db"
 LOCK = ".lock"
 
 
 class Run:
-    """An open run. Use `Run.begin` to work on it and `Run.read` to look at it."""
+    """An open run. Use `Run.begin` to work on it and `Run.read` to look at it.
 
-    def __init__(self, folder: Path, lock: FileLock | None) -> None:
+    earlier  the database of the run that was set aside for this one, if there was any
+    """
+
+    def __init__(self, folder: Path, lock: FileLock | None, earlier: Path | None = None) -> None:
         self.folder = folder
+        self.earlier = earlier
         self._lock = lock
         self.database = Database(folder / DATABASE, read_only=lock is None)
         self.journal = SqliteJournal(self.database)
         self.ledger = Ledger(self.database)
 
     @classmethod
-    def begin(cls, folder: Path, identity: Mapping[str, object], corpus: str, snapshot: str) -> Run:
+    def begin(
+        cls,
+        folder: Path,
+        identity: Mapping[str, object],
+        corpus: str,
+        snapshot: str,
+        fresh: bool = False,
+    ) -> Run:
         """Create or resume the run in `folder`.
 
         identity  the settings that decide the output, by dotted key
         corpus    the id of the corpus
         snapshot  all settings, as TOML
+        fresh     set aside what the folder holds, and begin anew
 
         Raises OutputError where the folder holds something else, another corpus, or other
         settings, or where another process is at work in it.
@@ -55,7 +68,10 @@ class Run:
             folder.mkdir(parents=True, exist_ok=True)
             lock = _locked(folder)
         try:
-            run = cls(folder, lock)
+            with store_errors(folder):
+                settle(folder)
+                earlier = set_aside(folder) if fresh else None
+            run = cls(folder, lock, earlier)
             try:
                 run._claim(identity, corpus)
                 write_atomically(folder / "config.toml", snapshot)
@@ -70,8 +86,12 @@ class Run:
     @classmethod
     def read(cls, folder: Path) -> Run:
         """Open a run to look at it; it may be at work meanwhile."""
-        if not (folder / DATABASE).is_file():
+        path = folder / DATABASE
+        version = version_of(path) if path.is_file() else 0
+        if not version:
             raise OutputError(f"{folder}: holds no run (no {DATABASE}); give the folder of -o")
+        if version < VERSION:
+            _bring_up_to_date(folder)
         return cls(folder, None)
 
     def books(self, prices: tuple[float, float] | None = None) -> Books:
@@ -89,8 +109,9 @@ class Run:
             await self.ledger.finish_step(identity, name, known)
         return known
 
-    def close(self) -> None:
-        self.database.close()
+    def close(self, *, done: bool = False) -> None:
+        """Let go of the folder. done: nothing is to come soon; see `Database.close`."""
+        self.database.close(done=done)
         if self._lock is not None:
             self._lock.release()
 
@@ -103,12 +124,13 @@ class Run:
         if self.ledger.fact("corpus") != corpus:
             raise OutputError(
                 f"{self.folder}: belongs to another corpus, or the documents have changed since; "
-                "choose another folder with -o"
+                "choose another folder with -o, or begin anew in this one with --fresh"
             )
         if changes := _differences(json.loads(known), identity):
             raise OutputError(
                 f"{self.folder}: belongs to a run with other settings ({'; '.join(changes)}); "
-                "choose another folder with -o, or go back to those settings (the same --config?)"
+                "choose another folder with -o, go back to those settings (the same --config?), "
+                "or begin anew with --fresh"
             )
 
 
@@ -135,7 +157,7 @@ def _check_folder(folder: Path) -> None:
     if not folder.is_dir():
         raise OutputError(f"{folder}: is a file; -o takes a folder")
     names = {path.name for path in folder.iterdir()} - {LOCK}
-    if names and DATABASE not in names:
+    if names and not holds_run(folder):
         raise OutputError(
             f"{folder}: is not empty and holds no run; choose a new or an empty folder with -o"
         )
@@ -158,3 +180,18 @@ def _differences(old: Mapping[str, object], new: Mapping[str, object]) -> list[s
         for key in sorted({*old, *new})
         if old.get(key) != new.get(key)
     ]
+
+
+def _bring_up_to_date(folder: Path) -> None:
+    """Migrate a database of an earlier version, so that it can be looked at."""
+    try:
+        lock = _locked(folder)
+    except OSError as error:
+        raise OutputError(
+            f"{folder}: made by an earlier version of augcon, and cannot be brought up to date "
+            f"where it is ({error.strerror or error}); copy it to where it can be written"
+        ) from error
+    try:
+        Database(folder / DATABASE).close()
+    finally:
+        lock.release()

@@ -1,5 +1,6 @@
--- Version 1. A row of documents, contexts, nodes, questions or answers is one item of the books:
--- state is pending, kept, rejected or failed, with a reason for the last two.
+-- Version 2. A row of documents, contexts, nodes, questions or answers is one item of the books:
+-- state is pending, kept, rejected or failed, with a reason for the last two. What is changed here
+-- is changed in migrations/ too, for the databases that are there.
 
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 
@@ -12,6 +13,24 @@ CREATE TABLE journal (
     completion_tokens INTEGER NOT NULL,
     reply BLOB NOT NULL
 );
+
+-- What the journal holds, in one row, for a sum over all of it takes ever longer.
+CREATE TABLE spent (
+    calls INTEGER NOT NULL,
+    unusable INTEGER NOT NULL,
+    prompt_tokens INTEGER NOT NULL,
+    completion_tokens INTEGER NOT NULL,
+    journal_bytes INTEGER NOT NULL
+);
+INSERT INTO spent VALUES (0, 0, 0, 0, 0);
+CREATE TRIGGER count_spent AFTER INSERT ON journal BEGIN
+    UPDATE spent SET
+        calls = calls + 1,
+        unusable = unusable + 1 - NEW.accepted,
+        prompt_tokens = prompt_tokens + NEW.prompt_tokens,
+        completion_tokens = completion_tokens + NEW.completion_tokens,
+        journal_bytes = journal_bytes + LENGTH(NEW.reply);
+END;
 
 CREATE TABLE steps (identity TEXT PRIMARY KEY, name TEXT NOT NULL, output TEXT NOT NULL);
 
