@@ -28,6 +28,8 @@ WORTH = 1.25  # so much more work a doubling must bring; and the room kept above
 FLAT_ROUNDS = 2  # without it, and the server is full
 MOST_WAITING = 4.0  # times as many places as requests that a full server really works on
 FEW_REPLIES = 8
+QUICK_SECONDS = 0.2
+AGED = 0.95  # a reply later
 STRAGGLERS = 0.1  # of the places: so many of a round may still be out
 PROMPT_SIZE = 4  # tokens, that cost as much as beginning a reply, or so
 FULL = 0.8  # share of places in use, or a round says nothing about more of them
@@ -99,6 +101,7 @@ class Limit:
         init=False, default=0
     )  # its first round: older requests tell of other places
     _fastest: dict[bool, float] = field(init=False, default_factory=dict)
+    _longest: float = field(init=False, default=0.0)  # seconds, of late
     _usual: float = field(init=False, default=0.0)  # share refused however few are in flight
     _decrease: _Decrease | None = field(init=False, default=None)  # to be judged
     _bound: float = field(init=False)  # up to here places come back quickly
@@ -164,6 +167,8 @@ class Limit:
         if self._looked or done.written != FEW_REPLIES or now <= done.first:
             return
         self._looked = True
+        if self._is_quick():
+            return
         if (room := MOST_WAITING * done.work_since / (now - done.first)) < self._places:
             self._places = self._within(max(MOST_WAITING, room))
             self._begin_epoch()
@@ -174,8 +179,13 @@ class Limit:
             self._round.carried -= 1
         return sent >= self._epoch
 
+    def _is_quick(self) -> bool:
+        """Whether a queue costs nothing: what such a server takes is mostly the way there."""
+        return self._longest < QUICK_SECONDS
+
     def _work(self, seconds: float, tokens: int) -> float:
         """What this would have taken alone, by the fastest of its kind so far."""
+        self._longest = max(seconds, AGED * self._longest)
         size = tokens + PROMPT_SIZE if tokens else 1
         kind = bool(tokens)
         self._fastest[kind] = min(self._fastest.get(kind, math.inf), seconds / size)
@@ -260,7 +270,8 @@ class Limit:
             self._best, self._best_places, self._rounds = rate, self._places, 0
             self._places *= DOUBLED
         elif self._rounds > FLAT_ROUNDS:
-            self._settle(min(self._best_places * WORTH, MOST_WAITING * max(1.0, self._best)))
+            most = math.inf if self._is_quick() else MOST_WAITING * max(1.0, self._best)
+            self._settle(min(self._best_places * WORTH, most))
 
     def _settle(self, places: float) -> None:
         self._starting, self._full, self._rounds, self._best = False, True, 0, 0.0
