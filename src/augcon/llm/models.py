@@ -116,6 +116,9 @@ async def open_models(
     request_tokens  of the longest prompt and its reply, which a model run here makes room for
     """
 
+    # A server of this machine that is gone does not come back by itself.
+    patience = settings.patience if settings.kind == "server" else 0.0
+
     def caller(models: Sequence[Model], places: Places) -> Caller:
         first, *others = models
         return Caller(
@@ -125,7 +128,7 @@ async def open_models(
             places,
             budget,
             settings.tries,
-            patience=settings.patience,
+            patience=patience,
             meter=meter,
             others=others,
         )
