@@ -27,9 +27,9 @@ DOUBLED = 2.0
 WORTH = 1.25  # so much more work a doubling must bring; and the room kept above what it took
 FLAT_ROUNDS = 2  # without it, and the server is full
 MOST_WAITING = 4.0  # times as many places as requests that a full server really works on
-FEW_REPLIES = 8
-QUICK_SECONDS = 0.2
-AGED = 0.95  # a reply later
+FEW_REPLIES = 8  # by which a small server is known
+QUICK_SECONDS = 0.2  # of the slowest reply of late, which counts for less with every other
+AGED = 0.95
 STRAGGLERS = 0.1  # of the places: so many of a round may still be out
 PROMPT_SIZE = 4  # tokens, that cost as much as beginning a reply, or so
 FULL = 0.8  # share of places in use, or a round says nothing about more of them
@@ -97,9 +97,7 @@ class Limit:
     _places: float = field(init=False)
     _round: _Round = field(init=False)
     _number: int = field(init=False, default=0)  # of the round
-    _epoch: int = field(
-        init=False, default=0
-    )  # its first round: older requests tell of other places
+    _epoch: int = field(init=False, default=0)  # its first round: before, places were others
     _fastest: dict[bool, float] = field(init=False, default_factory=dict)
     _longest: float = field(init=False, default=0.0)  # seconds, of late
     _usual: float = field(init=False, default=0.0)  # share refused however few are in flight
