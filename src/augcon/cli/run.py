@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from augcon.cli import app
-from augcon.cli.options import BaseUrls, Concurrency, Config, Json, Limit, ModelName, Paths
+from augcon.cli.options import BaseUrls, Budget, Concurrency, Config, Json, Limit, ModelName, Paths
 
 if TYPE_CHECKING:
     from augcon.api import Result
@@ -31,15 +31,11 @@ def run(
     ] = None,
     limit: Limit = None,
     concurrency: Concurrency = None,
-    budget: Annotated[
-        str | None,
-        typer.Option(
-            "--budget",
-            metavar="N",
-            help="Stop before more is spent: money (2.50, with prices in the settings), "
-            "'300k tokens' or '1000 calls', over all starts of the run.",
-        ),
-    ] = None,
+    budget: Budget = None,
+    yes: Annotated[
+        bool,
+        typer.Option("--yes", "-y", help="Do not ask before money is spent without a --budget."),
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
     json: Json = False,
 ) -> None:
@@ -52,7 +48,8 @@ def run(
     from augcon.pipeline import Watch
 
     watch = Watch()
-    with interruptible(watch, out), shown(watch, quiet=quiet or json):
+    silent = quiet or json
+    with interruptible(watch, out), shown(watch, quiet=silent, ask=not yes):
         result = augcon.run(
             list(paths),
             out,

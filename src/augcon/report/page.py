@@ -45,6 +45,7 @@ def write_report(run: Run) -> None:
         books=_books(books),
         balance="The books balance." if books.balanced else _bad("The books do not balance."),
         calls=_calls(books),
+        forecast=_forecast(books),
         scorer=_scorer(steps.get("scorer")),
         examples=_examples(steps),
         shape=_bars(shape),
@@ -97,6 +98,18 @@ def _calls(books: Books) -> str:
         f"answered from the journal; {calls.prompt_tokens} prompt tokens, "
         f"{calls.completion_tokens} completion tokens; {books.seconds:.0f} seconds."
     )
+
+
+def _forecast(books: Books) -> str:
+    """Empty for a run that wrote none down."""
+    if books.forecast is None:
+        return ""
+    headings = "".join(f"<th class='n'>{h}</th>" for h in ("predicted", "made", "expected"))
+    rows = "".join(
+        f"<tr><td>{name}</td>" + "".join(f"<td class='n'>{n}</td>" for n in numbers) + "</tr>"
+        for name, numbers in books.forecast.rows()
+    )
+    return f"<table><tr><th>forecast</th>{headings}</tr>{rows}</table>"
 
 
 def _scorer(step: Mapping[str, Any] | None) -> str:

@@ -1,6 +1,16 @@
 """The run's memory: database, journal, ledger and books."""
 
 from augcon.store.books import Books, StageBooks
+from augcon.store.outlook import Amounts, Finished, Forecast, Outlook
 from augcon.store.run import Run, write_atomically
 
-__all__ = ["Books", "Run", "StageBooks", "write_atomically"]
+__all__ = [
+    "Amounts",
+    "Books",
+    "Finished",
+    "Forecast",
+    "Outlook",
+    "Run",
+    "StageBooks",
+    "write_atomically",
+]

@@ -12,8 +12,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from augcon.llm.budget import Spent
 from augcon.records import State
 from augcon.store.database import Database
+from augcon.store.outlook import Finished, Forecast, Outlook
 
 __all__ = ["Books", "StageBooks", "read_books"]
 
@@ -73,7 +75,9 @@ class Calls:
 class Books:
     """A run's books. `pairs` is the number of question-answer pairs.
 
-    ranking  what ranked the questions, and how well it did on contexts it was not fitted on
+    ranking   what ranked the questions, and how well it did on contexts it was not fitted on
+    finished  what came of the contexts that are finished
+    forecast  what was predicted against what was made; None in a folder that holds no forecast
     """
 
     stages: Mapping[str, StageBooks]
@@ -82,6 +86,8 @@ class Books:
     cost: float | None
     state: str
     ranking: str
+    finished: Finished
+    forecast: Outlook | None
 
     @property
     def pairs(self) -> int:
@@ -101,6 +107,7 @@ class Books:
             "ranking": self.ranking,
             "seconds": round(self.seconds, 1),
             "balanced": self.balanced,
+            **({} if self.forecast is None else {"forecast": self.forecast.as_json()}),
         }
 
 
@@ -134,11 +141,14 @@ def read_books(database: Database, prices: tuple[float, float] | None = None) ->
     if "contrasts" in scorer:
         stages["contrasts"] = _contrasts(scorer["contrasts"])
     calls = _calls(database)
-    cost = None
-    if prices is not None:
-        cost = (calls.prompt_tokens * prices[0] + calls.completion_tokens * prices[1]) / 1e6
+    spent = Spent(calls.calls, calls.prompt_tokens, calls.completion_tokens)
+    cost = None if prices is None else spent.cost(prices)
     seconds, state = _fact(database, "seconds"), _state(database, stages)
-    return Books(stages, calls, seconds, cost, state, _ranking(scorer))
+    finished = _finished(database, stages)
+    forecast = None
+    if (known := _forecast(database)) is not None:
+        forecast = Outlook.of(known, finished, spent, prices, state == "finished")
+    return Books(stages, calls, seconds, cost, state, _ranking(scorer), finished, forecast)
 
 
 def _outcomes(database: Database, sql: str, entered: int) -> StageBooks:
@@ -198,6 +208,23 @@ def _calls(database: Database) -> Calls:
         raise AssertionError("an aggregate always has a row")
     replayed = int(_fact(database, "calls_replayed"))
     return Calls(row["calls"], row["unusable"], replayed, row["prompt"], row["completion"])
+
+
+def _finished(database: Database, stages: Mapping[str, StageBooks]) -> Finished:
+    nodes, answers = stages["nodes"], stages["answers"]
+    counted = "SELECT {} FROM contexts WHERE state IN ('kept', 'failed')"
+    below = nodes.rejected.get("below_min_units", 0)
+    return Finished(
+        contexts=_number(database, counted.format("COUNT(*)")),
+        units=_number(database, counted.format("COALESCE(SUM(units), 0)")),
+        asked=nodes.entered - below + answers.entered,
+        pairs=answers.kept,
+    )
+
+
+def _forecast(database: Database) -> Forecast | None:
+    row = database.row("SELECT value FROM meta WHERE key = 'forecast'")
+    return None if row is None else Forecast.from_json(row["value"])
 
 
 def _state(database: Database, stages: Mapping[str, StageBooks]) -> str:
