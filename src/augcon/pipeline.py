@@ -103,6 +103,7 @@ def _write_out(run: Run) -> None:
 async def _with_models(settings: Settings, run: Run, watch: Watch) -> None:
     watch.step = "starting or reaching the model"
     watch.budget = _budget(settings, run)
+    watch.calls_before = watch.budget.spent.calls
     async with (
         open_models(
             settings.model,
@@ -182,8 +183,7 @@ async def _augment_all(stages: Stages, run: Run, watch: Watch, models: Models) -
         watch.finished.add(result)
 
     books = run.books()
-    so_far, watch.finished, watch.calls_before = books.stages, books.finished, books.calls.calls
-    watch.calls_before -= watch.meter.calls
+    so_far, watch.finished = books.stages, books.finished
     watch.contexts_done = watch.contexts - so_far["contexts"].pending
     watch.questions, watch.pairs = so_far["questions"].kept, so_far["answers"].kept
     watch.augmenting_since = time.monotonic()

@@ -424,12 +424,13 @@ def test_show_leads_from_the_roots_to_a_tree_and_to_a_pair_with_its_source(
         assert part in shown
 
 
-def test_plan_asks_nothing(cli: Cli, server: Simulation, corpus: Path) -> None:
+def test_a_plan_without_probes_asks_nothing(cli: Cli, server: Simulation, corpus: Path) -> None:
     asked = len(server.log.bodies)
-    ended = cli("plan", corpus, *at(server))
+    ended = cli("plan", corpus, *at(server), "--probes", 0)
     assert ended.code == 0
     assert "root contexts" in ended.out
-    told = json.loads(cli("plan", corpus, *at(server), "--json").out)
+    assert "nothing was asked" in ended.out
+    told = json.loads(cli("plan", corpus, *at(server), "--probes", 0, "--json").out)
     assert told["documents"] == 1
     assert told["calls"] > 0
     assert told["cost"] is None

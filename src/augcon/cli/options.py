@@ -7,17 +7,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = [
-    "BaseUrls",
-    "Budget",
-    "Concurrency",
-    "Config",
-    "Json",
-    "Limit",
-    "ModelName",
-    "Out",
-    "Paths",
-]
+__all__ = ["BaseUrls", "Concurrency", "Config", "Json", "Limit", "ModelName", "Out", "Paths"]
 
 Paths = Annotated[
     list[str], typer.Argument(metavar="PATH...", help=".txt and .md files, and folders of them.")
@@ -55,15 +45,6 @@ Concurrency = Annotated[
         metavar="N",
         min=1,
         help="At most so many calls in flight at a server; how many it takes is found out.",
-    ),
-]
-Budget = Annotated[
-    str | None,
-    typer.Option(
-        "--budget",
-        metavar="N",
-        help="Stop before more is spent: money (2.50, with prices in the settings), "
-        "'300k tokens' or '1000 calls', over all starts of the run.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from augcon.cli import app
-from augcon.cli.options import BaseUrls, Budget, Concurrency, Config, Json, Limit, ModelName, Paths
+from augcon.cli.options import BaseUrls, Concurrency, Config, Json, Limit, ModelName, Paths
 
 if TYPE_CHECKING:
     from augcon.forecast import Plan
@@ -21,7 +21,10 @@ def plan(
     config: Config = None,
     limit: Limit = None,
     concurrency: Concurrency = None,
-    budget: Budget = None,
+    budget: Annotated[
+        str | None,
+        typer.Option("--budget", metavar="N", help="That of the run: say how far it goes."),
+    ] = None,
     probes: Annotated[
         int,
         typer.Option(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from augcon.cli import app
-from augcon.cli.options import BaseUrls, Budget, Concurrency, Config, Json, Limit, ModelName, Paths
+from augcon.cli.options import BaseUrls, Concurrency, Config, Json, Limit, ModelName, Paths
 
 if TYPE_CHECKING:
     from augcon.api import Result
@@ -31,7 +31,15 @@ def run(
     ] = None,
     limit: Limit = None,
     concurrency: Concurrency = None,
-    budget: Budget = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            "--budget",
+            metavar="N",
+            help="Stop before more is spent: money (2.50, with prices in the settings), "
+            "'300k tokens' or '1000 calls', over all starts of the run.",
+        ),
+    ] = None,
     yes: Annotated[
         bool,
         typer.Option("--yes", "-y", help="Do not ask before money is spent without a --budget."),

@@ -104,12 +104,13 @@ def _forecast(books: Books) -> str:
     """Empty for a run that wrote none down."""
     if books.forecast is None:
         return ""
-    headings = "".join(f"<th class='n'>{h}</th>" for h in ("predicted", "made", "expected"))
-    rows = "".join(
-        f"<tr><td>{name}</td>" + "".join(f"<td class='n'>{n}</td>" for n in numbers) + "</tr>"
-        for name, numbers in books.forecast.rows()
-    )
-    return f"<table><tr><th>forecast</th>{headings}</tr>{rows}</table>"
+    names = ("predicted", "made") if books.forecast.over else ("predicted", "made", "expected")
+    headings = "".join(f"<th class='n'>{name}</th>" for name in names)
+    rows = [
+        f"<tr><td>{amount}</td>" + "".join(f"<td class='n'>{n}</td>" for n in numbers[: len(names)])
+        for amount, numbers in books.forecast.rows()
+    ]
+    return f"<table><tr><th>forecast</th>{headings}</tr>{'</tr>'.join(rows)}</tr></table>"
 
 
 def _scorer(step: Mapping[str, Any] | None) -> str:

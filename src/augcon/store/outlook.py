@@ -125,10 +125,13 @@ class Outlook:
             return cls(predicted, so_far, so_far)
         known = finished.contexts >= FEW
         pairs = finished.pairs / finished.units * forecast.units if known else forecast.pairs
-        expected = Amounts.of(
-            forecast.contexts, pairs, _in_all(forecast, finished, spent, known), prices
-        )
+        spent_in_all = _in_all(forecast, finished, spent)
+        expected = Amounts.of(forecast.contexts, pairs, spent_in_all, prices)
         return cls(predicted, so_far, expected)
+
+    @property
+    def over(self) -> bool:
+        return self.expected == self.so_far
 
     def as_json(self) -> dict[str, object]:
         return asdict(self)
@@ -141,15 +144,22 @@ class Outlook:
                 yield field.name.replace("_", " "), [_told(n) for n in numbers]
 
 
-def _in_all(forecast: Forecast, finished: Finished, spent: Spent, known: bool) -> Spent:
-    """All calls at the end; a call takes what those so far took on average, once that is known."""
+def _in_all(forecast: Forecast, finished: Finished, spent: Spent) -> Spent:
+    """All calls at the end. Those that are left take what those so far took, the more so the more
+    of these there are that were asked for contexts: what comes before is of another kind."""
     calls = max(spent.calls, round(forecast.calls_in_all(finished)))
-    basis = spent if known and spent.calls else forecast.spent
-    times = calls / max(1, basis.calls)
+    known = spent.calls / max(1, calls)
+    if finished.contexts >= FEW:
+        known = max(known, 1 - forecast.before / max(1, spent.calls))
+
+    def in_all(so_far: int, predicted: int) -> int:
+        seen, foreseen = so_far / max(1, spent.calls), predicted / max(1, forecast.calls)
+        return round(so_far + (calls - spent.calls) * (known * seen + (1 - known) * foreseen))
+
     return Spent(
         calls,
-        max(spent.prompt_tokens, round(basis.prompt_tokens * times)),
-        max(spent.completion_tokens, round(basis.completion_tokens * times)),
+        in_all(spent.prompt_tokens, forecast.prompt_tokens),
+        in_all(spent.completion_tokens, forecast.completion_tokens),
     )
 
 
