@@ -30,6 +30,7 @@ POLL_SECONDS = 0.25
 GRACE_SECONDS = 1.5
 INTERRUPTED = 130
 SILENT_SECONDS = 60.0  # without a reply, and it is said
+FEW = 10  # calls, before a speed is made of them
 RECENT_SECONDS = 60.0  # whose speed the time left goes by: it grows while a run finds its pace
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 
@@ -168,7 +169,7 @@ class _View:
     def _left(self) -> str:
         """By the calls that are still to be made; by contexts, where those were too few."""
         watch, pace = self.watch, self._calls_per_second()
-        if watch.calls_left and pace:
+        if watch.meter.calls >= FEW and watch.calls_left and pace:
             return _clock(watch.calls_left / pace)
         if not watch.done_here:
             return "unknown"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 from augcon.answer import FEWEST_TO_SEARCH
@@ -22,7 +22,7 @@ from augcon.prompts.size import prompt_tokens
 from augcon.records import Context
 from augcon.scorer import draw_pilot
 from augcon.select import quota_of
-from augcon.store.outlook import Forecast
+from augcon.store.outlook import Asking, Forecast
 
 __all__ = ["expect"]
 
@@ -39,11 +39,9 @@ SMALL_WEAK_QUESTION = 30
 
 
 @dataclass(slots=True)
-class _Sum:
-    contexts: int = 0
-    units: int = 0
-    asked: float = 0.0
-    pairs: int = 0
+class _Kind:
+    """Calls of one kind, and their tokens."""
+
     calls: float = 0.0
     prompt: float = 0.0
     completion: float = 0.0
@@ -52,6 +50,24 @@ class _Sum:
         self.calls += calls
         self.prompt += calls * prompt
         self.completion += calls * completion
+
+    def told(self, of_contexts: float, tries: float) -> Asking:
+        return Asking(
+            calls=round(tries * self.calls),
+            before=round(tries * (self.calls - of_contexts)),
+            prompt_tokens=round(tries * self.prompt),
+            completion_tokens=round(tries * self.completion),
+        )
+
+
+@dataclass(slots=True)
+class _Sum:
+    contexts: int = 0
+    units: int = 0
+    asked: float = 0.0
+    pairs: int = 0
+    texts: _Kind = field(default_factory=_Kind)
+    vectors: _Kind = field(default_factory=_Kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +104,7 @@ def expect(roots: Iterable[Context], settings: Settings, served: Served = ASSUME
 
     chosen = settings.scorer
     pilot = draw_pilot(each_asked(), chosen.pairs, chosen.pilot_share, settings.tree.min_units)
-    of_contexts = total.calls
+    texts, vectors = total.texts.calls, total.vectors.calls
     if _is_ranked(settings, served):
         _ask_contrasts(total, pilot, settings, library, served)
     if not is_embedded(settings):
@@ -99,10 +115,8 @@ def expect(roots: Iterable[Context], settings: Settings, served: Served = ASSUME
         units=total.units,
         asked=total.asked,
         pairs=total.pairs,
-        before=round(served.tries * (total.calls - of_contexts)),
-        calls=round(served.tries * total.calls),
-        prompt_tokens=round(served.tries * total.prompt),
-        completion_tokens=round(served.tries * total.completion),
+        texts=total.texts.told(texts, served.tries),
+        vectors=total.vectors.told(vectors, 1.0),
     )
 
 
@@ -135,10 +149,12 @@ def _ordinary(
         asked, text = tree.passes * tree.nodes, rates.context * tree.units
         total.asked += asked + quota
         total.pairs += quota
-        total.add(asked, rates.ours * sizes.tree + text, rates.divided + rates.parts * tree.units)
-        total.add(quota, rates.ours * sizes.answer + text + rates.question, rates.answer)
+        total.texts.add(
+            asked, rates.ours * sizes.tree + text, rates.divided + rates.parts * tree.units
+        )
+        total.texts.add(quota, rates.ours * sizes.answer + text + rates.question, rates.answer)
         if ranked:
-            total.add(asked, text + rates.question, 0)
+            total.vectors.add(asked, text + rates.question, 0)
 
     return ask
 
@@ -157,12 +173,12 @@ def _small(
         asked = tree.passes * tree.nodes
         total.asked += asked + quota
         total.pairs += quota
-        total.add(SMALL_DRAWS * asked, prompt + node, SMALL_QUESTION_TOKENS)
+        total.texts.add(SMALL_DRAWS * asked, prompt + node, SMALL_QUESTION_TOKENS)
         if settings.answers.embedded == "written":
-            total.add(quota, prompt + node + SMALL_ANSWER_PROMPT, SMALL_ANSWER_TOKENS)
-        total.add(SMALL_READINGS * (tree.nodes + quota), node / 2, 0)
+            total.texts.add(quota, prompt + node + SMALL_ANSWER_PROMPT, SMALL_ANSWER_TOKENS)
+        total.vectors.add(SMALL_READINGS * (tree.nodes + quota), node / 2, 0)
         if ranked:
-            total.add(SMALL_YIELD * asked, node + SMALL_QUESTION_TOKENS, 0)
+            total.vectors.add(SMALL_YIELD * asked, node + SMALL_QUESTION_TOKENS, 0)
 
     return ask
 
@@ -185,10 +201,10 @@ def _ask_contrasts(
         text = rates.context * tree.units
         for kind in weak:
             if is_embedded(settings):
-                total.add(asked, SMALL_WEAK_PROMPT + text, SMALL_WEAK_QUESTION)
+                total.texts.add(asked, SMALL_WEAK_PROMPT + text, SMALL_WEAK_QUESTION)
             else:
-                total.add(asked, rates.ours * weak[kind] + text, rates.divided)
-            total.add(asked, text + rates.question, 0)
+                total.texts.add(asked, rates.ours * weak[kind] + text, rates.divided)
+            total.vectors.add(asked, text + rates.question, 0)
 
 
 def _ask_search(total: _Sum, settings: Settings, language: _Language) -> None:
@@ -198,9 +214,9 @@ def _ask_search(total: _Sum, settings: Settings, language: _Language) -> None:
         return
     others = sizes.annotated - min(answers.shots, sizes.annotated - 1)
     tried = answers.search_trials * min(answers.search_items, others)
-    total.add(tried, rates.ours * (sizes.answer + sizes.example), rates.answer)
+    total.texts.add(tried, rates.ours * (sizes.answer + sizes.example), rates.answer)
     judged = rates.ours * sizes.judge + rates.question + 2 * rates.answer
-    total.add(tried, judged, GRADE_TOKENS)
+    total.texts.add(tried, judged, GRADE_TOKENS)
 
 
 def _tree(root: Context, quota: int, found: float, settings: Settings) -> _Tree:

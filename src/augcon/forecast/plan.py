@@ -9,7 +9,7 @@ from pathlib import Path
 
 from augcon.admission import cut_roots
 from augcon.assemble import is_embedded
-from augcon.config import BudgetSettings, Settings
+from augcon.config import Settings
 from augcon.corpus import Corpus
 from augcon.errors import CorpusError
 from augcon.forecast.expect import expect
@@ -112,9 +112,9 @@ async def make_plan(corpus: Corpus, settings: Settings, probes: int) -> Plan:
         skipped_contexts=dict(skipped.reasons),
         units=forecast.units,
         pairs=forecast.pairs,
-        calls=forecast.calls,
-        prompt_tokens=forecast.prompt_tokens,
-        completion_tokens=forecast.completion_tokens,
+        calls=forecast.spent.calls,
+        prompt_tokens=forecast.spent.prompt_tokens,
+        completion_tokens=forecast.spent.completion_tokens,
         cost=_cost(forecast.spent, settings),
         minutes=min(minutes.items())[1] if minutes else _minutes_here(forecast, settings),
         minutes_by_calls=minutes,
@@ -155,37 +155,37 @@ def _told(probed: Probed, settings: Settings) -> Probes:
 
 def _reach(forecast: Forecast, settings: Settings) -> Reach | None:
     """What comes before the first context is paid first, and then context after context."""
-    share = _affordable(forecast, settings.budget, settings.model.prices)
-    if share >= 1:
+    before, spent = forecast.spent_before, forecast.spent
+    budget, prices = settings.budget, settings.model.prices
+    bounds: list[tuple[float | None, float, float]] = [
+        (budget.calls, before.calls, spent.calls),
+        (budget.tokens, before.tokens, spent.tokens),
+    ]
+    if prices is not None:
+        bounds.append((budget.cost, before.cost(prices), spent.cost(prices)))
+    shares = [
+        (bound - first) / (all_of_it - first)
+        for bound, first, all_of_it in bounds
+        if bound is not None and bound < all_of_it
+    ]
+    if not shares:
         return None
-    before = forecast.before / max(1, forecast.calls)
-    share = max(0.0, share - before) / (1 - before)
+    share = max(0.0, min(shares))
     return Reach(int(share * forecast.contexts), int(share * forecast.pairs))
-
-
-def _affordable(
-    forecast: Forecast, budget: BudgetSettings, prices: tuple[float, float] | None
-) -> float:
-    """The share of the forecast that the tightest bound allows."""
-    spent = forecast.spent
-    bounds = [(budget.calls, spent.calls), (budget.tokens, spent.tokens)]
-    shares = [bound / max(1, wanted) for bound, wanted in bounds if bound is not None]
-    if budget.cost is not None and prices is not None and spent.cost(prices):
-        shares.append(budget.cost / spent.cost(prices))
-    return min(shares, default=1.0)
 
 
 def _minutes_here(forecast: Forecast, settings: Settings) -> float:
     if is_embedded(settings):
         return forecast.pairs / EMBEDDED_PAIRS_PER_MINUTE
-    seconds = forecast.prompt_tokens / FILE_READS + forecast.completion_tokens / FILE_WRITES
+    seconds = forecast.spent.prompt_tokens / FILE_READS
+    seconds += forecast.spent.completion_tokens / FILE_WRITES
     return seconds * _file_bytes(settings) / usable_cores() / 60
 
 
 def _minutes_by_calls(forecast: Forecast, settings: Settings, served: Served) -> dict[int, float]:
     if settings.model.kind != "server":
         return {}
-    minutes = served.seconds(forecast.calls, forecast.completion_tokens) / 60
+    minutes = served.seconds(forecast.spent.calls, forecast.spent.completion_tokens) / 60
     chosen = settings.model.concurrency
     return {n: minutes / n for n in ((chosen,) if chosen else CALLS_AT_ONCE)}
 

@@ -147,7 +147,9 @@ def read_books(database: Database, prices: tuple[float, float] | None = None) ->
     finished = _finished(database, stages)
     forecast = None
     if (known := _forecast(database)) is not None:
-        forecast = Outlook.of(known, finished, spent, prices, state == "finished")
+        vectors = _spent_on_vectors(database)
+        texts, over = spent - vectors, state == "finished"
+        forecast = Outlook.of(known, finished, texts, vectors, prices, over)
     return Books(stages, calls, seconds, cost, state, _ranking(scorer), finished, forecast)
 
 
@@ -208,6 +210,14 @@ def _calls(database: Database) -> Calls:
         raise AssertionError("an aggregate always has a row")
     replayed = int(_fact(database, "calls_replayed"))
     return Calls(row["calls"], row["unusable"], replayed, row["prompt"], row["completion"])
+
+
+def _spent_on_vectors(database: Database) -> Spent:
+    row = database.row(
+        "SELECT COUNT(*) AS calls, COALESCE(SUM(prompt_tokens), 0) AS prompt FROM journal "
+        "WHERE endpoint = 'embedding'"
+    )
+    return Spent() if row is None else Spent(row["calls"], row["prompt"])
 
 
 def _finished(database: Database, stages: Mapping[str, StageBooks]) -> Finished:

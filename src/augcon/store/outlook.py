@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, fields
 from augcon.llm.budget import Spent
 from augcon.records import Augmented
 
-__all__ = ["FEW", "Amounts", "Finished", "Forecast", "Outlook"]
+__all__ = ["FEW", "Amounts", "Asking", "Finished", "Forecast", "Outlook"]
 
 FEW = 3  # finished contexts that are believed more than the forecast
 
@@ -66,39 +66,91 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True)
+class Asking:
+    """Calls of one kind that are expected. `before` of them come before the first context."""
+
+    calls: int
+    before: int
+    prompt_tokens: int
+    completion_tokens: int
+
+    @property
+    def spent(self) -> Spent:
+        return Spent(self.calls, self.prompt_tokens, self.completion_tokens)
+
+    def calls_in_all(self, dearer: float) -> float:
+        return self.before + (self.calls - self.before) * dearer
+
+    def in_all(self, so_far: Spent, dearer: float, believed: bool) -> Spent:
+        """What there will have been. The calls that are left take what those so far took, the
+        more so the more of these there are; if these are `believed`, all that were asked for
+        contexts count for it."""
+        calls = max(so_far.calls, round(self.calls_in_all(dearer)))
+        known = so_far.calls / max(1, calls)
+        if believed:
+            known = max(known, 1 - self.before / max(1, so_far.calls))
+
+        def tokens(seen: int, predicted: int) -> int:
+            each = known * seen / max(1, so_far.calls)
+            each += (1 - known) * predicted / max(1, self.calls)
+            return round(seen + (calls - so_far.calls) * each)
+
+        return Spent(
+            calls,
+            tokens(so_far.prompt_tokens, self.prompt_tokens),
+            tokens(so_far.completion_tokens, self.completion_tokens),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Forecast:
     """What is expected of some contexts.
 
-    asked   nodes that are asked, and answers
-    before  of the calls, those of the scorer and of the search for examples
+    asked    nodes that are asked, and answers
+    texts    calls for text
+    vectors  calls for embeddings, which are cheaper and come later
     """
 
     contexts: int
     units: int
     asked: float
     pairs: int
-    before: int
-    calls: int
-    prompt_tokens: int
-    completion_tokens: int
+    texts: Asking
+    vectors: Asking
 
     @classmethod
     def from_json(cls, text: str) -> Forecast:
-        return cls(**json.loads(text))
+        raw = json.loads(text)
+        texts, vectors = Asking(**raw.pop("texts")), Asking(**raw.pop("vectors"))
+        return cls(**raw, texts=texts, vectors=vectors)
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
 
     @property
     def spent(self) -> Spent:
-        return Spent(self.calls, self.prompt_tokens, self.completion_tokens)
+        return self.texts.spent + self.vectors.spent
+
+    @property
+    def spent_before(self) -> Spent:
+        """About what is spent before the first context."""
+        kinds = (self.texts, self.vectors)
+        shares = [(kind, kind.before / max(1, kind.calls)) for kind in kinds]
+        return Spent(
+            sum(kind.before for kind in kinds),
+            round(sum(share * kind.prompt_tokens for kind, share in shares)),
+            round(sum(share * kind.completion_tokens for kind, share in shares)),
+        )
+
+    def dearer(self, finished: Finished) -> float:
+        """How many times the calls of its forecast a context took, once a few are finished."""
+        if finished.contexts < FEW or not self.asked:
+            return 1.0
+        return finished.asked / finished.units / (self.asked / self.units)
 
     def calls_in_all(self, finished: Finished) -> float:
-        """How many there will have been, by what the finished contexts took."""
-        if finished.contexts < FEW or not self.asked:
-            return self.calls
-        dearer = finished.asked / finished.units / (self.asked / self.units)
-        return self.before + (self.calls - self.before) * dearer
+        dearer = self.dearer(finished)
+        return self.texts.calls_in_all(dearer) + self.vectors.calls_in_all(dearer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,19 +166,22 @@ class Outlook:
         cls,
         forecast: Forecast,
         finished: Finished,
-        spent: Spent,
+        texts: Spent,
+        vectors: Spent,
         prices: tuple[float, float] | None,
         over: bool,
     ) -> Outlook:
-        """over: nothing is left to be done."""
+        """texts and vectors: what was spent on each; over: nothing is left to be done."""
         predicted = Amounts.of(forecast.contexts, forecast.pairs, forecast.spent, prices)
-        so_far = Amounts.of(finished.contexts, finished.pairs, spent, prices)
+        so_far = Amounts.of(finished.contexts, finished.pairs, texts + vectors, prices)
         if over:
             return cls(predicted, so_far, so_far)
         known = finished.contexts >= FEW
         pairs = finished.pairs / finished.units * forecast.units if known else forecast.pairs
-        spent_in_all = _in_all(forecast, finished, spent)
-        expected = Amounts.of(forecast.contexts, pairs, spent_in_all, prices)
+        dearer = forecast.dearer(finished)
+        in_all = forecast.texts.in_all(texts, dearer, known)
+        in_all += forecast.vectors.in_all(vectors, dearer, known)
+        expected = Amounts.of(forecast.contexts, pairs, in_all, prices)
         return cls(predicted, so_far, expected)
 
     @property
@@ -142,25 +197,6 @@ class Outlook:
             numbers = [getattr(a, field.name) for a in (self.predicted, self.so_far, self.expected)]
             if None not in numbers:
                 yield field.name.replace("_", " "), [_told(n) for n in numbers]
-
-
-def _in_all(forecast: Forecast, finished: Finished, spent: Spent) -> Spent:
-    """All calls at the end. Those that are left take what those so far took, the more so the more
-    of these there are that were asked for contexts: what comes before is of another kind."""
-    calls = max(spent.calls, round(forecast.calls_in_all(finished)))
-    known = spent.calls / max(1, calls)
-    if finished.contexts >= FEW:
-        known = max(known, 1 - forecast.before / max(1, spent.calls))
-
-    def in_all(so_far: int, predicted: int) -> int:
-        seen, foreseen = so_far / max(1, spent.calls), predicted / max(1, forecast.calls)
-        return round(so_far + (calls - spent.calls) * (known * seen + (1 - known) * foreseen))
-
-    return Spent(
-        calls,
-        in_all(spent.prompt_tokens, forecast.prompt_tokens),
-        in_all(spent.completion_tokens, forecast.completion_tokens),
-    )
 
 
 def _told(number: float) -> str:
