@@ -131,8 +131,7 @@ def run(
     Raises augcon.errors.UserError for what only the caller can mend, RunError for what stopped
     the run (which can be resumed with the same call), KeyboardInterrupt as any call does.
     """
-    said = {} if budget is None else dict(read_budget(str(budget)))
-    more = {**said, **(settings or {})}
+    more = {**_bounds(budget), **(settings or {})}
     chosen = settings_from(model, base_url, config, seed, limit, concurrency, more)
     library = library_of(chosen)
     corpus = read_corpus(_as_paths(paths))
@@ -184,13 +183,21 @@ def plan(
     config: PathLike | None = None,
     limit: int | None = None,
     concurrency: int | None = None,
+    budget: str | float | None = None,
+    probes: int = 3,
     settings: Mapping[str, object] | None = None,
 ) -> Plan:
-    """What `run` with the same arguments would ask, cost and take. Asks nothing."""
-    chosen = settings_from(model, base_url, config, None, limit, concurrency, settings)
+    """What `run` with the same arguments would ask, cost and take.
+
+    probes  root contexts that a server is asked about first, with three calls each, to learn what
+            its calls take; 0 asks nothing, and a model on this machine is never asked
+    """
+    chosen = settings_from(
+        model, base_url, config, None, limit, concurrency, {**_bounds(budget), **(settings or {})}
+    )
     library_of(chosen).check()
     _demand_model(chosen)
-    return make_plan(read_corpus(_as_paths(paths)), chosen)
+    return _in_a_loop(make_plan(read_corpus(_as_paths(paths)), chosen, probes))
 
 
 def doctor(
@@ -232,6 +239,11 @@ def settings_from(
     }
     overrides = {key: value for key, value in said.items() if value is not None}
     return load_settings(Path(config) if config else None, {**overrides, **(settings or {})})
+
+
+def _bounds(budget: str | float | None) -> Mapping[str, object]:
+    """A budget as settings."""
+    return {} if budget is None else read_budget(str(budget))
 
 
 def _as_paths(paths: Paths) -> list[Path]:

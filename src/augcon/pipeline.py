@@ -22,13 +22,15 @@ from augcon.corpus import Corpus
 from augcon.engine import each
 from augcon.errors import BudgetSpentError
 from augcon.export import write_dataset
+from augcon.forecast import ASSUMED, Served, expect
 from augcon.llm.budget import Budget, Spent
 from augcon.llm.call import Meter
 from augcon.llm.models import Models, open_models
+from augcon.llm.places import Places
 from augcon.prepare import choose_pilot, prepare_responder, prepare_scorer
 from augcon.records import Augmented, Context, failed
 from augcon.report import write_report
-from augcon.store import Run
+from augcon.store import Amounts, Finished, Forecast, Run
 from augcon.together import single_fault
 
 __all__ = ["Watch", "generate", "open_books"]
@@ -50,9 +52,22 @@ class Watch:
     download: Callable[[str, int, int], None] = lambda _label, _done, _total: None
     say: Callable[[str], None] = lambda _line: None
     stop: Callable[[], object] | None = None  # set while there is something to stop
+    # Told what is left to do, before money is spent without a bound; raises where it should not be.
+    agree: Callable[[Amounts], None] = lambda _left: None
+    forecast: Forecast | None = None
+    finished: Finished = field(default_factory=Finished)
+    calls_before: int = 0  # by earlier starts of the run
+    places: Places | None = None
+    budget: Budget | None = None
 
     def go_on_to(self, step: str) -> None:
         self.step = step
+
+    @property
+    def calls_left(self) -> float:
+        """About how many calls are still to be made; 0 where nothing was forecast."""
+        expected = self.forecast.calls_in_all(self.finished) if self.forecast else 0.0
+        return max(0.0, expected - self.calls_before - self.meter.calls)
 
 
 async def generate(corpus: Corpus, settings: Settings, run: Run, watch: Watch) -> None:
@@ -65,6 +80,8 @@ async def generate(corpus: Corpus, settings: Settings, run: Run, watch: Watch) -
     watch.contexts = run.ledger.count_roots()
     try:
         if next(run.ledger.pending(), None) is not None:
+            _expect(settings, run, watch, ASSUMED)
+            _demand_agreement(settings, run, watch)
             await _with_models(settings, run, watch)
     except ExceptionGroup as faults:
         fault = single_fault(faults)
@@ -86,6 +103,8 @@ def _write_out(run: Run) -> None:
 
 async def _with_models(settings: Settings, run: Run, watch: Watch) -> None:
     watch.step = "starting or reaching the model"
+    watch.budget = _budget(settings, run)
+    watch.calls_before = watch.budget.spent.calls
     async with (
         open_models(
             settings.model,
@@ -95,11 +114,13 @@ async def _with_models(settings: Settings, run: Run, watch: Watch) -> None:
             watch.meter,
             watch.download,
             longest_request(settings),
-            _budget(settings, run),
+            watch.budget,
         ) as models,
         asyncio.TaskGroup() as group,
     ):
-        watch.model_ready = time.monotonic()
+        watch.model_ready, watch.places = time.monotonic(), models.generator.places
+        found = Served.found(schema=models.schema, embeddings=models.embedder is not None)
+        _expect(settings, run, watch, found)
         stages = _prepared(settings, models, run, watch, group)
         if not models.ahead:
             await asyncio.wait([stages.scorer])
@@ -123,6 +144,21 @@ def _prepared(
     return Stages(tree, scorer, responder, settings.selection, settings.tree.max_passes)
 
 
+def _expect(settings: Settings, run: Run, watch: Watch, served: Served) -> None:
+    """Write down what all of the run should ask, before it asks."""
+    watch.forecast = expect(run.ledger.roots(), settings, served)
+    run.ledger.expect(watch.forecast)
+
+
+def _demand_agreement(settings: Settings, run: Run, watch: Watch) -> None:
+    prices, budget = settings.model.prices, settings.budget
+    if prices is None or (budget.calls, budget.tokens, budget.cost) != (None, None, None):
+        return
+    outlook = run.books(prices).forecast
+    if outlook is not None:
+        watch.agree(outlook.expected.beyond(outlook.so_far))
+
+
 def _budget(settings: Settings, run: Run) -> Budget:
     """What is left of it, after all that earlier starts of the run have spent."""
     allowed, before = settings.budget, run.journal.totals()
@@ -144,8 +180,10 @@ async def _augment_all(stages: Stages, run: Run, watch: Watch, models: Models) -
         watch.done_here += 1
         watch.questions += sum(q.verdict.kept for q in result.questions)
         watch.pairs += sum(a.verdict.kept for a in result.answers)
+        watch.finished.add(result)
 
-    so_far = run.books().stages
+    books = run.books()
+    so_far, watch.finished = books.stages, books.finished
     watch.contexts_done = watch.contexts - so_far["contexts"].pending
     watch.questions, watch.pairs = so_far["questions"].kept, so_far["answers"].kept
     watch.augmenting_since = time.monotonic()

@@ -125,7 +125,7 @@ def test_a_run_is_planned_without_asking(server: Simulation, corpus: Path) -> No
         "model.price_per_million_prompt_tokens": 1.0,
         "model.price_per_million_completion_tokens": 2.0,
     }
-    plan = augcon.plan(corpus, model=MODEL, base_url=server.url, settings=prices)
+    plan = augcon.plan(corpus, model=MODEL, base_url=server.url, settings=prices, probes=0)
     expected = (plan.prompt_tokens + 2 * plan.completion_tokens) / 1e6
     assert plan.cost == pytest.approx(expected, abs=1e-5)
     assert len(server.log.bodies) == before

@@ -398,6 +398,46 @@ def test_status_and_report_say_how_much_room_the_run_takes(cli: Cli, done: Path)
     assert f"the journal of replies takes {journal:.1f} MB" in report
 
 
+def test_status_shows_what_was_predicted_beside_what_was_made(cli: Cli, done: Path) -> None:
+    lines = [line.split() for line in cli("status", done).out.splitlines()]
+    assert ["forecast", "predicted", "so", "far", "expected"] in lines
+    made = json.loads(cli("status", done, "--json").out)
+    calls = next(line for line in lines if line[:1] == ["calls"])
+    assert calls[2] == calls[3] == str(made["calls"])
+    forecast = made["forecast"]
+    assert forecast["predicted"]["calls"] == int(calls[1])
+    assert forecast["predicted"]["calls"] == pytest.approx(made["calls"], rel=0.35)
+    assert forecast["so_far"] == forecast["expected"]
+    assert "<th class='n'>predicted</th><th class='n'>made</th></tr>" in (
+        done / "report.html"
+    ).read_text(encoding="utf-8")
+
+
+def test_status_says_nothing_of_a_forecast_that_the_folder_does_not_hold(
+    cli: Cli, done: Path, tmp_path: Path
+) -> None:
+    for name in ("run.db", "config.toml"):
+        (tmp_path / name).write_bytes((done / name).read_bytes())
+    with sqlite3.connect(tmp_path / "run.db") as database:
+        database.execute("DELETE FROM meta WHERE key = 'forecast'")
+    database.close()
+    assert "predicted" not in cli("status", tmp_path).out
+    assert "forecast" not in json.loads(cli("status", tmp_path, "--json").out)
+
+
+def test_status_of_a_run_under_way_says_what_it_will_come_to(
+    cli: Cli, server: Simulation, corpus: Path, done: Path, tmp_path: Path
+) -> None:
+    config, out = done.parent / "small.toml", tmp_path / "out"
+    ended = cli(
+        *("run", corpus, "-o", out, *at(server), "--config", config, "-q", "--budget", "60 calls")
+    )
+    assert ended.code == 1
+    forecast = json.loads(cli("status", out, "--json").out)["forecast"]
+    assert forecast["so_far"]["calls"] <= 60 < forecast["expected"]["calls"]
+    assert "<th class='n'>expected</th>" in (out / "report.html").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("table", ["nodes", "questions", "answers", "contexts", "documents"])
 def test_status_fails_loudly_where_something_was_lost(
     cli: Cli, done: Path, tmp_path: Path, table: str
@@ -434,16 +474,54 @@ def test_show_leads_from_the_roots_to_a_tree_and_to_a_pair_with_its_source(
         assert part in shown
 
 
-def test_plan_asks_nothing(cli: Cli, server: Simulation, corpus: Path) -> None:
+def test_a_plan_without_probes_asks_nothing(cli: Cli, server: Simulation, corpus: Path) -> None:
     asked = len(server.log.bodies)
-    ended = cli("plan", corpus, *at(server))
+    ended = cli("plan", corpus, *at(server), "--probes", 0)
     assert ended.code == 0
     assert "root contexts" in ended.out
-    told = json.loads(cli("plan", corpus, *at(server), "--json").out)
+    assert "nothing was asked" in ended.out
+    told = json.loads(cli("plan", corpus, *at(server), "--probes", 0, "--json").out)
     assert told["documents"] == 1
     assert told["calls"] > 0
     assert told["cost"] is None
     assert len(server.log.bodies) == asked
+
+
+def test_a_plan_says_what_its_probes_took_and_how_far_a_budget_goes(
+    cli: Cli, server: Simulation, corpus: Path
+) -> None:
+    asked = len(server.log.bodies)
+    ended = cli("plan", corpus, *at(server), "--probes", 1, "--budget", "100 calls")
+    assert ended.code == 0
+    assert len(server.log.bodies) == asked + 5
+    assert "1 root contexts: 5 calls" in ended.out
+    assert "minutes at 8, " in ended.out
+    assert "budget         goes as far as" in ended.out
+    told = json.loads(cli("plan", corpus, *at(server), "--concurrency", 5, "--json").out)
+    assert list(told["minutes_by_calls"]) == ["5"]
+    assert told["probes"]["calls"] == 5
+    assert told["reach"] is None
+
+
+def test_a_plan_at_a_server_that_is_not_there_is_one_line_and_needs_none_without_probes(
+    cli: Cli, corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(call_path, "BACKOFF_SECONDS", 0.01)
+    with socket.socket() as taken:  # bound, and nobody listens
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
+        arguments = ["plan", corpus, "--base-url", url, "--model", MODEL]
+        assert f"cannot reach {url}" in complaint(cli(*arguments), 1)
+        assert cli(*arguments, "--probes", 0).code == 0
+
+
+def test_a_plan_with_a_refused_key_is_one_line(
+    cli: Cli, corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-wrong-4711")
+    with simulated_server(Faults(key=KEY)) as guarded:
+        line = complaint(cli("plan", corpus, *at(guarded)), 2)
+    assert "the API key was refused" in line
 
 
 def test_a_plan_for_what_the_model_cannot_read_says_so(cli: Cli, tmp_path: Path) -> None:

@@ -63,6 +63,8 @@ def summed(folder: Path) -> Totals:
     with sqlite3.connect(folder / "run.db") as database:
         row = database.execute(
             "SELECT COUNT(*), SUM(1 - accepted), SUM(prompt_tokens), SUM(completion_tokens), "
+            "SUM(endpoint = 'embedding'), "
+            "SUM(prompt_tokens) FILTER (WHERE endpoint = 'embedding'), "
             "SUM(LENGTH(reply)) FROM journal"
         ).fetchone()
     database.close()
@@ -153,7 +155,7 @@ async def test_the_first_reply_to_a_request_stays_and_is_counted_once(run: Run) 
 
 
 async def test_a_new_run_has_spent_nothing(run: Run) -> None:
-    assert run.journal.totals() == Totals(0, 0, 0, 0, 0)
+    assert run.journal.totals() == Totals(0, 0, 0, 0, 0, 0, 0)
 
 
 async def test_the_books_say_how_large_the_closed_file_is(run: Run) -> None:

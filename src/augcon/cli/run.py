@@ -47,6 +47,10 @@ def run(
             help="Begin anew: set aside the run that OUT holds (as run.1.db, …) and ask again.",
         ),
     ] = False,
+    yes: Annotated[
+        bool,
+        typer.Option("--yes", "-y", help="Do not ask before money is spent without a --budget."),
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
     json: Json = False,
 ) -> None:
@@ -63,7 +67,8 @@ def run(
     if not quiet:
         watch.say = lambda line: typer.echo(f"augcon: {line}", err=True)
     goes_on = "the same command without --fresh" if fresh else "the same command"
-    with interruptible(watch, out, goes_on), shown(watch, quiet=quiet or json):
+    silent = quiet or json
+    with interruptible(watch, out, goes_on), shown(watch, quiet=silent, ask=not yes):
         result = augcon.run(
             list(paths),
             out,

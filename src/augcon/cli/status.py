@@ -21,10 +21,13 @@ def status(out: Out, json: Json = False) -> None:
     else:
         from rich.console import Console
 
-        from augcon.cli.tables import books_table
+        from augcon.cli.tables import books_table, forecast_table
 
-        calls = books.calls
-        Console(highlight=False).print(books_table(books))
+        calls, console = books.calls, Console(highlight=False)
+        console.print(books_table(books))
+        if books.forecast is not None:
+            console.print()
+            console.print(forecast_table(books.forecast))
         typer.echo(
             f"\n{books.state}; {books.pairs} pairs; {calls.calls} calls, "
             f"{calls.calls_replayed} replayed, {calls.unusable} unusable replies; "

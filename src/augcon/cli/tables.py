@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from augcon.store import Books
+from augcon.store import Books, Outlook
 
-__all__ = ["books_table"]
+__all__ = ["books_table", "forecast_table"]
 
 
 def books_table(books: Books) -> Table:
@@ -24,4 +24,15 @@ def books_table(books: Books) -> Table:
         numbers = [stage.entered, stage.kept, sum(stage.rejected.values()), stage.failed]
         numbers += [stage.pending] if pending else []
         table.add_row(name, *map(str, numbers), told)
+    return table
+
+
+def forecast_table(outlook: Outlook) -> Table:
+    """What was predicted at the beginning, made so far, and is expected at the end."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("forecast")
+    for heading in ("predicted", "so far", "expected"):
+        table.add_column(heading, justify="right")
+    for name, numbers in outlook.rows():
+        table.add_row(name, *numbers)
     return table

@@ -67,6 +67,16 @@ class Budget:
     def bounded(self) -> bool:
         return (self.calls, self.tokens, self.cost) != (None, None, None)
 
+    @property
+    def spent_share(self) -> float:
+        """Of the bound that is nearest; 0 without any."""
+        bounds = (
+            (self.spent.calls, self.calls),
+            (self.spent.tokens, self.tokens),
+            (self._money(self.spent), self.cost),
+        )
+        return max((gone / bound for gone, bound in bounds if bound), default=0.0)
+
     @asynccontextmanager
     async def room_for(self, request: Request) -> AsyncIterator[None]:
         """Hold room for the request while it is in flight. Raises BudgetSpentError without any."""

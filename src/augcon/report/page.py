@@ -45,6 +45,7 @@ def write_report(run: Run) -> None:
         books=_books(books),
         balance="The books balance." if books.balanced else _bad("The books do not balance."),
         calls=_calls(books),
+        forecast=_forecast(books),
         scorer=_scorer(steps.get("scorer")),
         examples=_examples(steps),
         shape=_bars(shape),
@@ -99,6 +100,19 @@ def _calls(books: Books) -> str:
         f"journal of replies takes {calls.journal_bytes / 1e6:.1f} MB, the whole database "
         f"{calls.database_bytes / 1e6:.1f} MB."
     )
+
+
+def _forecast(books: Books) -> str:
+    """Empty for a run that wrote none down."""
+    if books.forecast is None:
+        return ""
+    names = ("predicted", "made") if books.forecast.over else ("predicted", "made", "expected")
+    headings = "".join(f"<th class='n'>{name}</th>" for name in names)
+    rows = [
+        f"<tr><td>{amount}</td>" + "".join(f"<td class='n'>{n}</td>" for n in numbers[: len(names)])
+        for amount, numbers in books.forecast.rows()
+    ]
+    return f"<table><tr><th>forecast</th>{headings}</tr>{'</tr>'.join(rows)}</tr></table>"
 
 
 def _scorer(step: Mapping[str, Any] | None) -> str:

@@ -1,6 +1,17 @@
 """The run's memory: database, journal, ledger and books."""
 
 from augcon.store.books import Books, StageBooks
+from augcon.store.outlook import Amounts, Asking, Finished, Forecast, Outlook
 from augcon.store.run import Run, write_atomically
 
-__all__ = ["Books", "Run", "StageBooks", "write_atomically"]
+__all__ = [
+    "Amounts",
+    "Asking",
+    "Books",
+    "Finished",
+    "Forecast",
+    "Outlook",
+    "Run",
+    "StageBooks",
+    "write_atomically",
+]

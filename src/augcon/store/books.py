@@ -12,9 +12,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from augcon.llm.budget import Spent
 from augcon.records import State
 from augcon.store.database import Database
-from augcon.store.journal import SqliteJournal
+from augcon.store.journal import SqliteJournal, Totals
+from augcon.store.outlook import Finished, Forecast, Outlook
 
 __all__ = ["Books", "StageBooks", "read_books"]
 
@@ -80,7 +82,9 @@ class Calls:
 class Books:
     """A run's books. `pairs` is the number of question-answer pairs.
 
-    ranking  what ranked the questions, and how well it did on contexts it was not fitted on
+    ranking   what ranked the questions, and how well it did on contexts it was not fitted on
+    finished  what came of the contexts that are finished
+    forecast  what was predicted against what was made; None in a folder that holds no forecast
     """
 
     stages: Mapping[str, StageBooks]
@@ -89,6 +93,8 @@ class Books:
     cost: float | None
     state: str
     ranking: str
+    finished: Finished
+    forecast: Outlook | None
 
     @property
     def pairs(self) -> int:
@@ -108,6 +114,7 @@ class Books:
             "ranking": self.ranking,
             "seconds": round(self.seconds, 1),
             "balanced": self.balanced,
+            **({} if self.forecast is None else {"forecast": self.forecast.as_json()}),
         }
 
 
@@ -140,12 +147,18 @@ def read_books(database: Database, prices: tuple[float, float] | None = None) ->
     scorer = _scorer_step(database)
     if "contrasts" in scorer:
         stages["contrasts"] = _contrasts(scorer["contrasts"])
-    calls = _calls(database)
-    cost = None
-    if prices is not None:
-        cost = (calls.prompt_tokens * prices[0] + calls.completion_tokens * prices[1]) / 1e6
+    totals = SqliteJournal(database).totals()
+    calls = _calls(database, totals)
+    spent = Spent(calls.calls, calls.prompt_tokens, calls.completion_tokens)
+    cost = None if prices is None else spent.cost(prices)
     seconds, state = _fact(database, "seconds"), _state(database, stages)
-    return Books(stages, calls, seconds, cost, state, _ranking(scorer))
+    finished = _finished(database, stages)
+    forecast = None
+    if (known := _forecast(database)) is not None:
+        vectors = Spent(totals.embeddings, totals.embedding_tokens)
+        texts, over = spent - vectors, state == "finished"
+        forecast = Outlook.of(known, finished, texts, vectors, prices, over)
+    return Books(stages, calls, seconds, cost, state, _ranking(scorer), finished, forecast)
 
 
 def _outcomes(database: Database, sql: str, entered: int) -> StageBooks:
@@ -195,10 +208,33 @@ def _never_split(nodes: StageBooks) -> int:
     return nodes.failed + nodes.rejected.get("below_min_units", 0)
 
 
-def _calls(database: Database) -> Calls:
-    replayed = int(_fact(database, "calls_replayed"))
-    spent = SqliteJournal(database).totals()
-    return Calls(**asdict(spent), calls_replayed=replayed, database_bytes=database.size())
+def _calls(database: Database, totals: Totals) -> Calls:
+    return Calls(
+        calls=totals.calls,
+        unusable=totals.unusable,
+        calls_replayed=int(_fact(database, "calls_replayed")),
+        prompt_tokens=totals.prompt_tokens,
+        completion_tokens=totals.completion_tokens,
+        journal_bytes=totals.journal_bytes,
+        database_bytes=database.size(),
+    )
+
+
+def _finished(database: Database, stages: Mapping[str, StageBooks]) -> Finished:
+    nodes, answers = stages["nodes"], stages["answers"]
+    counted = "SELECT {} FROM contexts WHERE state IN ('kept', 'failed')"
+    below = nodes.rejected.get("below_min_units", 0)
+    return Finished(
+        contexts=_number(database, counted.format("COUNT(*)")),
+        units=_number(database, counted.format("COALESCE(SUM(units), 0)")),
+        asked=nodes.entered - below + answers.entered,
+        pairs=answers.kept,
+    )
+
+
+def _forecast(database: Database) -> Forecast | None:
+    row = database.row("SELECT value FROM meta WHERE key = 'forecast'")
+    return None if row is None else Forecast.from_json(row["value"])
 
 
 def _state(database: Database, stages: Mapping[str, StageBooks]) -> str:

@@ -32,14 +32,18 @@ _as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 class Totals:
     """What the journal holds, over all starts of the run: every reply was asked and paid for once.
 
-    unusable       how many of the calls brought a reply that no parser took
-    journal_bytes  of the replies, as they are stored
+    unusable          how many of the calls brought a reply that no parser took
+    embeddings        how many of the calls were for vectors
+    embedding_tokens  of the prompt tokens, those of the vectors
+    journal_bytes     of the replies, as they are stored
     """
 
     calls: int
     unusable: int
     prompt_tokens: int
     completion_tokens: int
+    embeddings: int
+    embedding_tokens: int
     journal_bytes: int
 
 

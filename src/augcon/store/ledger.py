@@ -26,6 +26,7 @@ from augcon.records import (
     content_id,
 )
 from augcon.store.database import Database, Write
+from augcon.store.outlook import Forecast
 
 __all__ = ["Ledger", "TreeRow"]
 
@@ -101,6 +102,10 @@ class Ledger:
         """Write a fact about the run and wait until it is on disk."""
         sql = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
         self._database.write(lambda c: _run(c, sql, (key, value))).result()
+
+    def expect(self, forecast: Forecast) -> None:
+        """Write down what the run expects, in place of what it expected before."""
+        self.set_fact("forecast", forecast.to_json())
 
     def add_to_fact(self, key: str, amount: float) -> None:
         """Add to a number that is kept over all starts of the run."""

@@ -20,15 +20,20 @@ CREATE TABLE spent (
     unusable INTEGER NOT NULL,
     prompt_tokens INTEGER NOT NULL,
     completion_tokens INTEGER NOT NULL,
+    embeddings INTEGER NOT NULL,
+    embedding_tokens INTEGER NOT NULL,
     journal_bytes INTEGER NOT NULL
 );
-INSERT INTO spent VALUES (0, 0, 0, 0, 0);
+INSERT INTO spent VALUES (0, 0, 0, 0, 0, 0, 0);
 CREATE TRIGGER count_spent AFTER INSERT ON journal BEGIN
     UPDATE spent SET
         calls = calls + 1,
         unusable = unusable + 1 - NEW.accepted,
         prompt_tokens = prompt_tokens + NEW.prompt_tokens,
         completion_tokens = completion_tokens + NEW.completion_tokens,
+        embeddings = embeddings + (NEW.endpoint = 'embedding'),
+        embedding_tokens =
+            embedding_tokens + NEW.prompt_tokens * (NEW.endpoint = 'embedding'),
         journal_bytes = journal_bytes + LENGTH(NEW.reply);
 END;
 

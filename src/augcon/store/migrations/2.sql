@@ -9,6 +9,8 @@ CREATE TABLE spent (
     unusable INTEGER NOT NULL,
     prompt_tokens INTEGER NOT NULL,
     completion_tokens INTEGER NOT NULL,
+    embeddings INTEGER NOT NULL,
+    embedding_tokens INTEGER NOT NULL,
     journal_bytes INTEGER NOT NULL
 );
 INSERT INTO spent SELECT
@@ -16,6 +18,8 @@ INSERT INTO spent SELECT
     COALESCE(SUM(1 - accepted), 0),
     COALESCE(SUM(prompt_tokens), 0),
     COALESCE(SUM(completion_tokens), 0),
+    COALESCE(SUM(endpoint = 'embedding'), 0),
+    COALESCE(SUM(prompt_tokens) FILTER (WHERE endpoint = 'embedding'), 0),
     COALESCE(SUM(LENGTH(reply)), 0)
 FROM journal;
 CREATE TRIGGER count_spent AFTER INSERT ON journal BEGIN
@@ -24,5 +28,8 @@ CREATE TRIGGER count_spent AFTER INSERT ON journal BEGIN
         unusable = unusable + 1 - NEW.accepted,
         prompt_tokens = prompt_tokens + NEW.prompt_tokens,
         completion_tokens = completion_tokens + NEW.completion_tokens,
+        embeddings = embeddings + (NEW.endpoint = 'embedding'),
+        embedding_tokens =
+            embedding_tokens + NEW.prompt_tokens * (NEW.endpoint = 'embedding'),
         journal_bytes = journal_bytes + LENGTH(NEW.reply);
 END;

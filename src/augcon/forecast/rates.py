@@ -1,0 +1,133 @@
+"""What the calls of a run take at a server: assumed, or learned from a few probe calls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from augcon.config import Settings
+from augcon.corpus import count_units
+from augcon.prompts import Form, Library, Prompt, Weakening
+from augcon.prompts.size import tokens_per_unit
+
+__all__ = ["ASSUMED", "Rates", "Served", "Sizes"]
+
+QUESTION_TOKENS = 30
+ANSWER_TOKENS = 90
+GRADE_TOKENS = 60
+REPLY_OVERHEAD = 25
+TOKENS_PER_SECOND = 40.0  # of one call at a hosted or GPU server
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """What the calls about texts of one language take, in tokens.
+
+    context   of a prompt, for a unit of the text that is asked about
+    ours      of a prompt, for a unit of our own words around it
+    divided   of a reply that divides a node, beside its parts
+    parts     of that reply, for a unit of the node
+    question  of a question, in a prompt
+    answer    of a reply that answers
+    """
+
+    context: float
+    ours: float
+    divided: float
+    parts: float
+    question: float = QUESTION_TOKENS
+    answer: float = ANSWER_TOKENS
+
+    @classmethod
+    def assumed(cls, language: str) -> Rates:
+        rate = tokens_per_unit(language)
+        return cls(rate, rate, QUESTION_TOKENS + REPLY_OVERHEAD, rate)
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What is taken to be true of a server.
+
+    form          of its replies
+    embeddings    whether it serves any
+    rates         by prompt language; a language that is not here has the assumed ones
+    tries         how often a call is asked until its reply can be used
+    call_seconds  of a call, beside what it writes
+    """
+
+    form: Form = "json"
+    embeddings: bool = True
+    rates: Mapping[str, Rates] = field(default_factory=dict)
+    tries: float = 1.0
+    call_seconds: float = 0.0
+    tokens_per_second: float = TOKENS_PER_SECOND
+
+    @classmethod
+    def found(
+        cls, *, schema: bool, embeddings: bool, rates: Mapping[str, Rates] | None = None
+    ) -> Served:
+        """A server of which it is known whether it takes schemas and serves embeddings."""
+        return cls("json" if schema else "marked", embeddings, rates or {})
+
+    def rates_for(self, language: str) -> Rates:
+        return self.rates.get(language) or Rates.assumed(language)
+
+    def seconds(self, calls: float, completion_tokens: float) -> float:
+        """Of these calls one after the other."""
+        return calls * self.call_seconds + completion_tokens / self.tokens_per_second
+
+
+ASSUMED = Served()
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Units of the prompts in one language around their items, with the few-shot examples.
+
+    weak       of the weakened prompts, by kind
+    annotated  how many annotated examples there are, and the mean units of one
+    """
+
+    tree: float
+    weak: Mapping[Weakening, float]
+    answer: float
+    judge: float
+    annotated: int
+    example: float
+
+    @classmethod
+    def of(cls, settings: Settings, library: Library, language: str, form: Form) -> Sizes:
+        tree = library.prompt("tree", language)
+        triplets = library.triplets(language)
+        shown = tuple(
+            {"context": t.context, "question": t.question, "answer": t.answer} for t in triplets
+        )
+        answer = library.prompt("answer", language).with_examples(shown)
+        answer = answer.filled(principles=library.principles(language))
+        judge = library.prompt("judge", language)
+        texts = [text for example in shown for text in example.values()]
+        return cls(
+            tree=_units_around(tree, form, len(tree.examples)),
+            weak={kind: _units_of_weak(tree, kind, form) for kind in Weakening},
+            answer=_units_around(answer, form, settings.answers.shots),
+            judge=_units_around(judge, form, len(judge.examples)),
+            annotated=len(shown),
+            example=sum(map(count_units, texts)) / max(1, len(shown)),
+        )
+
+
+def _units_of_weak(tree: Prompt, kind: Weakening, form: Form) -> float:
+    """One example is drawn for each question, so that one of mean length stands for all of them."""
+    weak = tree.weakened(kind, 0).with_examples(tree.examples).only("question")
+    return _units_around(weak, form, len(tree.weakened(kind, 0).examples))
+
+
+def _units_around(prompt: Prompt, form: Form, shots: int) -> float:
+    """Units of all but the item, with so many of the examples at their mean length."""
+    bare, number = _units(prompt.with_examples(()), form), len(prompt.examples)
+    return bare + (_units(prompt, form) - bare) * min(shots, number) / max(1, number)
+
+
+def _units(prompt: Prompt, form: Form) -> int:
+    empty = {field.key: "" for field in prompt.inputs}
+    return sum(count_units(message.content) for message in prompt.messages(empty, form))
