@@ -64,7 +64,7 @@ def summed(folder: Path) -> Totals:
         row = database.execute(
             "SELECT COUNT(*), SUM(1 - accepted), SUM(prompt_tokens), SUM(completion_tokens), "
             "SUM(endpoint = 'embedding'), "
-            "SUM(prompt_tokens) FILTER (WHERE endpoint = 'embedding'), "
+            "COALESCE(SUM(prompt_tokens) FILTER (WHERE endpoint = 'embedding'), 0), "
             "SUM(LENGTH(reply)) FROM journal"
         ).fetchone()
     database.close()
