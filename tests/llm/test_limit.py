@@ -146,7 +146,7 @@ def test_a_server_with_a_new_neighbour_gone_is_found_out_to_take_more() -> None:
     server.run(100)
     assert server.limit.allowed < 100
     server.slots = 128
-    server.run(4000)
+    server.run(8000)
     assert server.limit.allowed >= 128
 
 
@@ -169,6 +169,15 @@ def test_a_server_that_was_away_is_looked_at_anew() -> None:
     assert server.limit.allowed == FIRST
     server.run(100)
     assert server.limit.allowed > 100
+
+
+def test_the_replies_to_a_few_requests_at_the_start_do_not_make_a_server_small() -> None:
+    server = Server(64)
+    for _ in range(4):  # one after the other, as a server's abilities are found out
+        server.now += 1.0
+        server.limit.answered(server.limit.sent(), 1, 1.0, 5)
+    server.run(30)
+    assert min(server.places) == FIRST
 
 
 def test_few_requests_say_nothing_about_more_places() -> None:

@@ -138,6 +138,17 @@ async def test_a_rest_lasts_as_long_as_the_server_asks_for() -> None:
     await places.take()
 
 
+async def test_a_wave_of_refusals_before_the_first_replies_is_no_reason_to_rest() -> None:
+    places = Places([Limit(64, 64)])
+    held = [await places.take() for _ in range(64)]
+    for place in held[:20]:
+        failed(places, place, Fault.BUSY)
+    assert not places.resting
+    for place in held[20:]:
+        failed(places, place, Fault.BROKEN)
+    assert places.resting
+
+
 async def test_a_rest_ends_by_itself() -> None:
     places = Places.fixed(1)
     for _ in range(2):

@@ -19,6 +19,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from statistics import median
 
 __all__ = ["Limit"]
 
@@ -28,6 +29,7 @@ WORTH = 1.25  # so much more work a doubling must bring; and the room kept above
 FLAT_ROUNDS = 2  # without it, and the server is full
 MOST_WAITING = 4.0  # times as many places as requests that a full server really works on
 FEW_REPLIES = 8  # by which a small server is known
+LONG_WAIT = 3.0  # times as long as it needs, for a reply among them
 QUICK_SECONDS = 0.2  # of the slowest reply of late, which counts for less with every other
 AGED = 0.95
 STRAGGLERS = 0.1  # of the places: so many of a round may still be out
@@ -54,9 +56,6 @@ class _Round:
     answered: int = 0
     refused: int = 0
     work: float = 0.0
-    written: int = 0  # replies with text; when the first came, and the work of the others
-    first: float = 0.0
-    work_since: float = 0.0
     used: float = 0.0  # places in use, summed over outcomes
 
     @property
@@ -103,7 +102,7 @@ class Limit:
     _usual: float = field(init=False, default=0.0)  # share refused however few are in flight
     _decrease: _Decrease | None = field(init=False, default=None)  # to be judged
     _bound: float = field(init=False)  # up to here places come back quickly
-    _looked: bool = field(init=False, default=False)  # at the first replies
+    _paces: list[float] = field(init=False, default_factory=list)  # of the first replies
     _starting: bool = field(init=False, default=True)
     _full: bool = field(init=False, default=False)  # it refuses nothing, and more brings nothing
     _best: float = field(init=False, default=0.0)  # work a second, and the places it took
@@ -135,8 +134,8 @@ class Limit:
             self._round.answered += 1
             self._round.work += work
             self._round.used += in_flight
-            if tokens:
-                self._look_at_first(work)
+            if tokens and in_flight >= FEW_REPLIES:
+                self._look_at_first(seconds / (tokens + PROMPT_SIZE))
             self._judge_decrease()
             self._end_round(in_flight)
 
@@ -154,21 +153,17 @@ class Limit:
         """There is no outcome that tells of the server's load."""
         self._is_known(sent)
 
-    def _look_at_first(self, work: float) -> None:
-        """A small server is known by its first replies: they come one after the other."""
-        done, now = self._round, self.clock()
-        done.written += 1
-        if done.written == 1:
-            done.first = now
+    def _look_at_first(self, pace: float) -> None:
+        """A server of one or two slots is known by its first replies to many requests: for their
+        size, each takes longer than the one before, which it had to wait for."""
+        if len(self._paces) == FEW_REPLIES:
             return
-        done.work_since += work
-        if self._looked or done.written != FEW_REPLIES or now <= done.first:
+        self._paces.append(pace)
+        if len(self._paces) < FEW_REPLIES or self._is_quick():
             return
-        self._looked = True
-        if self._is_quick():
-            return
-        if (room := MOST_WAITING * done.work_since / (now - done.first)) < self._places:
-            self._places = self._within(max(MOST_WAITING, room))
+        waited = median(self._paces[-3:]) / min(self._paces)
+        if waited > LONG_WAIT:
+            self._places = self._within(MOST_WAITING * FEW_REPLIES / waited)
             self._begin_epoch()
 
     def _is_known(self, sent: int) -> bool:
@@ -193,9 +188,10 @@ class Limit:
         """The server was away: what was found out about its room is old."""
         self._places = self._within(FIRST)
         self._bound = float(self.most)
-        self._starting, self._looked, self._full, self._decrease = True, False, False, None
+        self._starting, self._full, self._decrease = True, False, None
         self._best, self._rounds = 0.0, 0
         self._fastest.clear()
+        self._paces.clear()
         self._begin_epoch()
 
     def _within(self, places: float) -> float:

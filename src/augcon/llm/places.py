@@ -26,7 +26,9 @@ __all__ = ["TURN", "Place", "Places"]
 # Whose request it is: that of the so-manieth context. What comes before all contexts is at -1.
 TURN: ContextVar[int] = ContextVar("augcon_turn", default=-1)
 
-FAULTS_TO_REST = 8  # in a row, and a server is taken for gone
+# In a row, and a server is taken for gone; no fewer than all that may be in flight, for faults come
+# back sooner than replies do.
+FAULTS_TO_REST = 8
 REFUSALS_TO_REST = 2  # of connections
 SHORTEST_REST = 1.0  # seconds, doubled at every trial in vain
 LONGEST_REST = 30.0
@@ -154,7 +156,8 @@ class Places:
     def _ill(self, server: _Server, fault: TryAgain) -> None:
         server.faults += 1
         server.gone += fault.fault is Fault.GONE
-        if server.faults >= FAULTS_TO_REST or server.gone >= REFUSALS_TO_REST or server.rest:
+        failing = server.faults >= max(FAULTS_TO_REST, server.limit.allowed)
+        if failing or server.gone >= REFUSALS_TO_REST or server.rest:
             if self.clock() < server.rests_until:
                 return  # one of those that were in flight when it began to rest
             server.rest = min(LONGEST_REST, max(SHORTEST_REST, 2 * server.rest))
