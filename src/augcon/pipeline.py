@@ -61,6 +61,7 @@ async def generate(corpus: Corpus, settings: Settings, run: Run, watch: Watch) -
     """
     started = time.monotonic()
     open_books(corpus, settings, run)
+    run.ledger.reopen_failed()
     watch.contexts = run.ledger.count_roots()
     try:
         if next(run.ledger.pending(), None) is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import Annotated
 
@@ -42,10 +43,11 @@ def _options(
 
 def main() -> None:
     """The entry point: errors become one line and an exit code, never a traceback."""
-    # The commands register themselves; they import nothing heavy before they are called.
-    from augcon.cli import doctor, export, init, plan, run, show, status  # noqa: F401
-
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # it ends us as Ctrl-C does
     try:
+        # The commands register themselves; they import nothing heavy before they are called.
+        from augcon.cli import doctor, export, init, plan, run, show, status  # noqa: F401
+
         code = app(standalone_mode=False)
     except AugConError as error:
         code = _complain(str(error), error.exit_code)

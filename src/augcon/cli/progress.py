@@ -1,33 +1,24 @@
-"""Showing a run while it goes: live on a terminal, plain lines elsewhere; and stopping it."""
+"""Showing a run while it goes: live on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
-import asyncio
-import os
-import signal
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
-from types import FrameType
 
-import typer
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
 from augcon.pipeline import Watch
 
-__all__ = ["interruptible", "shown"]
+__all__ = ["shown"]
 
 LINE_SECONDS = 15.0
 POLL_SECONDS = 0.25
-GRACE_SECONDS = 1.5
-INTERRUPTED = 130
-STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
@@ -51,39 +42,6 @@ def shown(watch: Watch, *, quiet: bool) -> Iterator[None]:
     finally:
         stop.set()
         talker.join()
-
-
-@contextmanager
-def interruptible(watch: Watch, out: Path) -> Iterator[None]:
-    """Ctrl-C and SIGTERM stop the run within two seconds, and say how to go on.
-
-    The first one cancels all that is in flight. Should anything hang on to it, the process leaves
-    all the same: whatever was paid for is on disk by then.
-    """
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        threading.Thread(target=_leave, daemon=True).start()
-        said = f"stopping; all that is done is kept in {out}, and the same command goes on from it"
-        print(f"\naugcon: {said}", file=sys.stderr, flush=True)
-        if watch.stop is None:
-            raise KeyboardInterrupt
-        watch.stop()
-
-    before = {
-        number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield
-    except (KeyboardInterrupt, asyncio.CancelledError) as error:
-        raise typer.Exit(INTERRUPTED) from error
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _leave() -> None:
-    time.sleep(GRACE_SECONDS)
-    os._exit(INTERRUPTED)
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ import typer
 
 from augcon.cli import app
 from augcon.cli.options import BaseUrls, Concurrency, Config, Json, Limit, ModelName, Paths
+from augcon.cli.stopping import interruptible
 
 if TYPE_CHECKING:
     from augcon.api import Result
@@ -47,24 +48,26 @@ def run(
 
     Stop it with Ctrl-C whenever you like: the same command goes on where it stopped.
     """
-    import augcon
-    from augcon.cli.progress import interruptible, shown
-    from augcon.pipeline import Watch
+    with interruptible(out) as stopping:
+        import augcon
+        from augcon.cli.progress import shown
+        from augcon.pipeline import Watch
 
-    watch = Watch()
-    with interruptible(watch, out), shown(watch, quiet=quiet or json):
-        result = augcon.run(
-            list(paths),
-            out,
-            model=model,
-            base_url=base_url,
-            config=config,
-            seed=seed,
-            limit=limit,
-            concurrency=concurrency,
-            budget=budget,
-            watch=watch,
-        )
+        watch = Watch()
+        stopping.cancel = lambda: watch.stop
+        with shown(watch, quiet=quiet or json):
+            result = augcon.run(
+                list(paths),
+                out,
+                model=model,
+                base_url=base_url,
+                config=config,
+                seed=seed,
+                limit=limit,
+                concurrency=concurrency,
+                budget=budget,
+                watch=watch,
+            )
     if json:
         from json import dumps
 

@@ -15,7 +15,7 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
@@ -36,6 +36,7 @@ from augcon.records import content_id
 __all__ = ["Caller", "Journal", "MemoryJournal", "Meter", "Unusable", "seed_of"]
 
 T = TypeVar("T")
+Keep = Callable[[Reply], Awaitable[None]]  # returns once the reply is safely on disk
 
 BACKOFF_SECONDS = 0.5
 BACKOFF_CEILING = 30.0
@@ -176,8 +177,10 @@ class Caller:
                     raise
         mine = self._in_flight[identity] = asyncio.get_running_loop().create_future()
         try:
-            reply = await self._asked(request)
-            await self.journal.put(identity, self.model.name, request, reply, accepted(reply))
+            reply = await self._asked(
+                request,
+                lambda r: self.journal.put(identity, self.model.name, request, r, accepted(r)),
+            )
         except BaseException as error:
             if isinstance(error, asyncio.CancelledError):
                 mine.cancel()
@@ -191,12 +194,12 @@ class Caller:
         finally:
             del self._in_flight[identity]
 
-    async def _asked(self, request: Request) -> Reply:
+    async def _asked(self, request: Request, keep: Keep) -> Reply:
         """The reply, after as many passing faults as it takes to tell whose fault it is."""
         attempt, since = 0, 0.0
         while True:
             try:
-                return await self._asked_once(request)
+                return await self._asked_at(await self.places.take(), request, keep)
             except TryAgain as fault:
                 attempt += 1
                 since = since or self.places.clock()
@@ -206,17 +209,17 @@ class Caller:
             # The place is given back by now: others may ask while this one waits.
             await asyncio.sleep(wait)
 
-    async def _asked_once(self, request: Request) -> Reply:
-        return await self._asked_at(await self.places.take(), request)
-
-    async def _asked_at(self, place: Place, request: Request) -> Reply:
+    async def _asked_at(self, place: Place, request: Request, keep: Keep) -> Reply:
+        """The reply, kept before its place is given back: so many are lost by a kill at most as
+        there are places, however slow the disk is."""
         with self.places.use(place) as answered:
             async with self.budget.room_for(request):
                 with self.meter.in_flight_now():
                     reply = await (self.model, *self.others)[place.server].ask(request)
                 self.budget.count(reply.usage)
             answered(reply)
-        self.meter.count(reply)
+            self.meter.count(reply)
+            await keep(reply)
         return reply
 
     async def _verdict(
@@ -259,9 +262,13 @@ class Caller:
     async def _looked(self, request: Request) -> bool:
         for server in range(1 + len(self.others)):
             with suppress(AugConError, TryAgain):
-                await self._asked_at(self.places.beyond(server), request)
+                await self._asked_at(self.places.beyond(server), request, _forget)
                 return True
         return False
+
+
+async def _forget(_: Reply) -> None:
+    """What was only asked to see whether there is an answer."""
 
 
 def _something_else(request: Request) -> Request:

@@ -96,6 +96,7 @@ def _calls(books: Books) -> str:
         f"{calls.calls} calls ({calls.unusable} with unusable replies), {calls.calls_replayed} "
         f"answered from the journal; {calls.prompt_tokens} prompt tokens, "
         f"{calls.completion_tokens} completion tokens; {books.seconds:.0f} seconds."
+        + "".join(f" The server answered as {escape(repr(name))}." for name in books.others)
     )
 
 

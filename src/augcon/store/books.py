@@ -74,6 +74,8 @@ class Books:
     """A run's books. `pairs` is the number of question-answer pairs.
 
     ranking  what ranked the questions, and how well it did on contexts it was not fitted on
+    models   under which names the servers answered, and how often
+    asked    the names of the models that were asked
     """
 
     stages: Mapping[str, StageBooks]
@@ -82,6 +84,13 @@ class Books:
     cost: float | None
     state: str
     ranking: str
+    models: Mapping[str, int]
+    asked: frozenset[str]
+
+    @property
+    def others(self) -> list[str]:
+        """The names under which servers answered although another model was asked."""
+        return sorted(name for name in self.models if name and name not in self.asked)
 
     @property
     def pairs(self) -> int:
@@ -99,6 +108,7 @@ class Books:
             **asdict(self.calls),
             "cost": self.cost,
             "ranking": self.ranking,
+            "models": dict(self.models),
             "seconds": round(self.seconds, 1),
             "balanced": self.balanced,
         }
@@ -133,12 +143,13 @@ def read_books(database: Database, prices: tuple[float, float] | None = None) ->
     scorer = _scorer_step(database)
     if "contrasts" in scorer:
         stages["contrasts"] = _contrasts(scorer["contrasts"])
-    calls = _calls(database)
+    calls, asked = _calls(database)
     cost = None
     if prices is not None:
         cost = (calls.prompt_tokens * prices[0] + calls.completion_tokens * prices[1]) / 1e6
     seconds, state = _fact(database, "seconds"), _state(database, stages)
-    return Books(stages, calls, seconds, cost, state, _ranking(scorer))
+    models = json.loads(_text(database, "models") or "{}")
+    return Books(stages, calls, seconds, cost, state, _ranking(scorer), models, asked)
 
 
 def _outcomes(database: Database, sql: str, entered: int) -> StageBooks:
@@ -188,16 +199,21 @@ def _never_split(nodes: StageBooks) -> int:
     return nodes.failed + nodes.rejected.get("below_min_units", 0)
 
 
-def _calls(database: Database) -> Calls:
-    row = database.row(
-        "SELECT COUNT(*) AS calls, COALESCE(SUM(1 - accepted), 0) AS unusable, "
-        "COALESCE(SUM(prompt_tokens), 0) AS prompt, "
-        "COALESCE(SUM(completion_tokens), 0) AS completion FROM journal"
+def _calls(database: Database) -> tuple[Calls, frozenset[str]]:
+    """What was asked, and the names of the models that it was asked of."""
+    rows = list(
+        database.rows(
+            "SELECT model, COUNT(*) AS calls, SUM(1 - accepted) AS unusable, "
+            "SUM(prompt_tokens) AS prompt, SUM(completion_tokens) AS completion "
+            "FROM journal GROUP BY model"
+        )
     )
-    if row is None:
-        raise AssertionError("an aggregate always has a row")
+    calls, unusable, prompt, completion = (
+        sum(row[name] for row in rows) for name in ("calls", "unusable", "prompt", "completion")
+    )
     replayed = int(_fact(database, "calls_replayed"))
-    return Calls(row["calls"], row["unusable"], replayed, row["prompt"], row["completion"])
+    asked = frozenset(row["model"] for row in rows)
+    return Calls(calls, unusable, replayed, prompt, completion), asked
 
 
 def _state(database: Database, stages: Mapping[str, StageBooks]) -> str:
@@ -206,8 +222,12 @@ def _state(database: Database, stages: Mapping[str, StageBooks]) -> str:
 
 
 def _fact(database: Database, key: str) -> float:
+    return float(_text(database, key) or 0.0)
+
+
+def _text(database: Database, key: str) -> str:
     row = database.row("SELECT value FROM meta WHERE key = ?", (key,))
-    return 0.0 if row is None else float(row["value"])
+    return "" if row is None else str(row["value"])
 
 
 def _number(database: Database, sql: str) -> int:
