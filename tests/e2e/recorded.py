@@ -20,21 +20,21 @@ class Record:
 
     path: Path
 
-    def lines(self, start: int = 0) -> list[dict[str, Any]]:
-        """From that line on; one that was being written when the server was killed is none."""
+    def lines(self, start: int = 0, end: int | None = None) -> list[dict[str, Any]]:
+        """Those from a line to another; what a killed server had half written is none."""
         if not self.path.exists():
             return []
         whole = self.path.read_bytes().split(b"\n")[:-1]
-        return [json.loads(line) for line in whole[start:]]
+        return [json.loads(line) for line in whole[start:end]]
 
     def __len__(self) -> int:
         return self.path.read_bytes().count(b"\n") if self.path.exists() else 0
 
-    def asked(self, start: int = 0) -> list[str]:
+    def asked(self, start: int = 0, end: int | None = None) -> list[str]:
         """The identities of the requests that came in, each named by the first try's."""
         return [
             _identity(line["body"])
-            for line in self.lines(start)
+            for line in self.lines(start, end)
             if line["event"] == "asked" and LOOK not in json.dumps(line["body"])
         ]
 

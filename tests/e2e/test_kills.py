@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import time
 from collections.abc import Callable
@@ -13,6 +12,7 @@ import pytest
 
 from tests.e2e.program import (
     CONCURRENCY,
+    PATIENCE,
     call,
     dataset,
     run_command,
@@ -21,12 +21,15 @@ from tests.e2e.program import (
     wait_until,
 )
 from tests.e2e.recorded import Record, journal
-from tests.simulated_server import Faults, simulated_process, simulated_server
+from tests.simulated_server import Faults, ServerProcess, simulated_process, simulated_server
 from tests.small_corpora import write_corpus
 
 KILLS = 50
 PATIENT = "patience = 60"
 DELAY = Faults(delay=0.01)
+SERVER_KILLS = [20, pytest.param(KILLS, marks=pytest.mark.slow)]
+SERVER_SECONDS = 0.5
+OUTAGE = 0.3  # seconds at most from a server's death to its next start
 START = 1.2  # seconds, about, until a program asks for the first time
 
 
@@ -109,3 +112,84 @@ def told_of_a_life(record: Record, seen: int, known: set[str], out: Path) -> tup
     assert known <= now
     assert len(set(asked) - now) <= CONCURRENCY
     return now, len(record)
+
+
+@dataclass(frozen=True)
+class Death:
+    """How far the record went when somebody died, and what the journal held."""
+
+    at: int
+    known: set[str]
+
+
+def death(record: Record, out: Path) -> Death:
+    return Death(len(record), journal(out))
+
+
+def die_and_live(server: ServerProcess, record: Record, out: Path, seconds: float) -> Death:
+    """Kill the server, and start it again a moment later."""
+    server.kill()
+    happened = death(record, out)
+    time.sleep(seconds)
+    server.start()
+    return happened
+
+
+def told_of_deaths(deaths: list[Death], record: Record) -> None:
+    """What was in flight is asked again at most; nothing that the journal held is."""
+    born = 0
+    for happened in deaths:
+        asked = set(record.asked(born, happened.at))
+        later = set(record.asked(happened.at))
+        assert not happened.known & later
+        assert len(asked & later) <= CONCURRENCY
+        born = happened.at
+
+
+@pytest.mark.parametrize("kills", SERVER_KILLS)
+def test_a_run_outlives_its_server_and_asks_again_for_no_more_than_was_in_flight(
+    corpus: Path, tmp_path: Path, undisturbed: Undisturbed, kills: int
+) -> None:
+    """The program waits and goes on by itself."""
+    out, record = tmp_path / "out", Record(tmp_path / "asked.jsonl")
+    moments = Moments(2, record, undisturbed.asked // kills, SERVER_SECONDS)
+    draw, deaths = random.Random(3), list[Death]()
+    with simulated_process(DELAY, record=str(record.path)) as server:
+        with started(*run_command(corpus, out, server.url, model=PATIENT)) as process:
+            wait_until(lambda: len(journal(out)) > 0, process)
+            while len(deaths) < kills and come_or_ended(moments.next(), process.poll):
+                deaths.append(die_and_live(server, record, out, draw.uniform(0, OUTAGE)))
+            _, said = process.communicate(timeout=PATIENCE)
+        assert (process.returncode, said) == (0, "")
+    assert len(deaths) >= kills * 4 // 5
+    told_of_deaths(deaths, record)
+    assert len(journal(out)) == undisturbed.asked
+    assert dataset(out) == undisturbed.dataset
+    assert state(out) == "finished"
+
+
+@pytest.mark.parametrize("kills", SERVER_KILLS)
+def test_program_and_server_may_die_in_turn(
+    corpus: Path, tmp_path: Path, undisturbed: Undisturbed, kills: int
+) -> None:
+    out, record = tmp_path / "out", Record(tmp_path / "asked.jsonl")
+    moments = Moments(4, record, undisturbed.asked // kills, SERVER_SECONDS)
+    draw, deaths, at_work = random.Random(5), list[Death](), 0
+    with simulated_process(DELAY, record=str(record.path)) as server:
+        arguments = run_command(corpus, out, server.url, model=PATIENT)
+        seen = 0
+        for _ in range(kills // 2):
+            with started(*arguments) as process:
+                wait_until(lambda n=seen: len(record) > n + 1 or process.poll() is not None)
+                at_work += come_or_ended(moments.next(), process.poll)
+                deaths.append(die_and_live(server, record, out, draw.uniform(0, OUTAGE)))
+                come_or_ended(moments.next(), process.poll)
+            deaths.append(death(record, out))
+            seen = len(record)
+        ended = call(*arguments)
+        assert ended.returncode == 0, ended.stderr
+    assert at_work >= kills // 2 * 4 // 5
+    told_of_deaths(deaths, record)
+    assert len(journal(out)) == undisturbed.asked
+    assert dataset(out) == undisturbed.dataset
+    assert state(out) == "finished"

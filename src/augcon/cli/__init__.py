@@ -51,9 +51,7 @@ def main() -> None:
         code = app(standalone_mode=False)
     except AugConError as error:
         code = _complain(str(error), error.exit_code)
-    except typer.Abort:
-        code = INTERRUPTED
-    except KeyboardInterrupt:
+    except (typer.Abort, KeyboardInterrupt):
         code = _complain("interrupted", INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has gone; there is nobody to tell

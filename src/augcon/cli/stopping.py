@@ -21,7 +21,7 @@ from augcon.cli import INTERRUPTED
 
 __all__ = ["Stopping", "interruptible"]
 
-GRACE_SECONDS = 1.5
+GRACE_SECONDS = 1.0
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 SHOW_CURSOR = "\x1b[?25h"
 
