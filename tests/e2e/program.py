@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import augcon
@@ -30,6 +31,15 @@ search_trials = 2
 search_items = 2
 shots = 2
 """
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """A run that went through, and how many requests it took."""
+
+    folder: Path
+    dataset: bytes
+    asked: int
 
 
 def environment(**more: str) -> dict[str, str]:

@@ -13,6 +13,7 @@ import pytest
 from tests.e2e.program import (
     CONCURRENCY,
     PATIENCE,
+    Undisturbed,
     call,
     dataset,
     run_command,
@@ -22,7 +23,6 @@ from tests.e2e.program import (
 )
 from tests.e2e.recorded import Record, journal
 from tests.simulated_server import Faults, ServerProcess, simulated_process, simulated_server
-from tests.small_corpora import write_corpus
 
 KILLS = 50
 PATIENT = "patience = 60"
@@ -31,28 +31,6 @@ SERVER_KILLS = [20, pytest.param(KILLS, marks=pytest.mark.slow)]
 SERVER_SECONDS = 0.5
 OUTAGE = 0.3  # seconds at most from a server's death to its next start
 START = 1.2  # seconds, about, until a program asks for the first time
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_corpus(tmp_path_factory.mktemp("corpus"), english_files=1, chinese_files=1)
-
-
-@dataclass(frozen=True)
-class Undisturbed:
-    """A run that went through, and how many requests it took."""
-
-    dataset: bytes
-    asked: int
-
-
-@pytest.fixture(scope="module")
-def undisturbed(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
-    folder = tmp_path_factory.mktemp("undisturbed")
-    with simulated_server() as server:
-        ended = call(*run_command(corpus, folder / "out", server.url))
-    assert ended.returncode == 0, ended.stderr
-    return Undisturbed(dataset(folder / "out"), len(server.log.bodies))
 
 
 class Moments:

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.program import call, dataset, run_command, started, state, wait_until
+from tests.e2e.program import Undisturbed, call, dataset, run_command, started, state, wait_until
 from tests.simulated_server import Faults, simulated_process, simulated_server
-from tests.small_corpora import write_corpus
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
@@ -22,20 +21,6 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 LONGEST = 2.0  # seconds to leave in
 START = 1.2  # seconds, about, until a run asks for the first time
 PATIENT = "patience = 60"
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_corpus(tmp_path_factory.mktemp("corpus"), english_files=1, chinese_files=1)
-
-
-@pytest.fixture(scope="module")
-def undisturbed(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    folder = tmp_path_factory.mktemp("undisturbed")
-    with simulated_server() as server:
-        ended = call(*run_command(corpus, folder / "out", server.url))
-    assert ended.returncode == 0, ended.stderr
-    return dataset(folder / "out")
 
 
 def is_listening(process: subprocess.Popen[str]) -> bool:
@@ -65,7 +50,7 @@ def goes_on(line: str, out: Path) -> None:
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_run_leaves_at_once_at_any_moment_and_goes_on_from_there(
-    corpus: Path, tmp_path: Path, undisturbed: bytes, number: signal.Signals
+    corpus: Path, tmp_path: Path, undisturbed: Undisturbed, number: signal.Signals
 ) -> None:
     out, draw = tmp_path / "out", random.Random(number)
     with simulated_server(Faults(delay=0.02)) as server:
@@ -77,13 +62,13 @@ def test_a_run_leaves_at_once_at_any_moment_and_goes_on_from_there(
                 goes_on(leaves(process, number), out)
         server.faults.delay = 0.0
         assert call(*arguments).returncode == 0
-    assert dataset(out) == undisturbed
+    assert dataset(out) == undisturbed.dataset
     assert state(out) == "finished"
 
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_run_leaves_at_once_while_it_is_starting(
-    corpus: Path, tmp_path: Path, undisturbed: bytes, number: signal.Signals
+    corpus: Path, tmp_path: Path, undisturbed: Undisturbed, number: signal.Signals
 ) -> None:
     out, draw = tmp_path / "out", random.Random(number)
     with simulated_server(Faults(delay=0.02)) as server:
@@ -94,12 +79,12 @@ def test_a_run_leaves_at_once_while_it_is_starting(
                 time.sleep(draw.uniform(0, START))
                 assert leaves(process, number).startswith(("augcon: stopping", "augcon: interr"))
         assert call(*arguments).returncode == 0
-    assert dataset(out) == undisturbed
+    assert dataset(out) == undisturbed.dataset
 
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_run_leaves_at_once_while_the_scorer_is_fitted(
-    corpus: Path, tmp_path: Path, undisturbed: bytes, number: signal.Signals
+    corpus: Path, tmp_path: Path, undisturbed: Undisturbed, number: signal.Signals
 ) -> None:
     out, draw = tmp_path / "out", random.Random(number)
     with simulated_server(Faults(delay=0.01)) as server:
@@ -115,7 +100,7 @@ def test_a_run_leaves_at_once_while_the_scorer_is_fitted(
                 if process.poll() is None:
                     goes_on(leaves(process, number), out)
         assert call(*arguments).returncode == 0
-    assert dataset(out) == undisturbed
+    assert dataset(out) == undisturbed.dataset
 
 
 PILOT = 49  # embeddings: of a probe, and of two questions in each of 24 contrasts
@@ -127,7 +112,7 @@ def embedded(bodies: list[dict[str, object]]) -> int:
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_run_leaves_at_once_while_it_waits_for_a_dead_server(
-    corpus: Path, tmp_path: Path, undisturbed: bytes, number: signal.Signals
+    corpus: Path, tmp_path: Path, undisturbed: Undisturbed, number: signal.Signals
 ) -> None:
     out, draw = tmp_path / "out", random.Random(number)
     with simulated_process(Faults(delay=0.02)) as server:
@@ -140,25 +125,24 @@ def test_a_run_leaves_at_once_while_it_waits_for_a_dead_server(
                 goes_on(leaves(process, number), out)
             server.start()
         assert call(*arguments).returncode == 0
-    assert dataset(out) == undisturbed
+    assert dataset(out) == undisturbed.dataset
 
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_run_leaves_at_once_while_its_budget_waits_for_replies(
-    corpus: Path, tmp_path: Path, undisturbed: bytes, number: signal.Signals
+    corpus: Path, tmp_path: Path, undisturbed: Undisturbed, number: signal.Signals
 ) -> None:
     out, draw = tmp_path / "out", random.Random(number)
     with simulated_server() as server:
         arguments = run_command(corpus, out, server.url)
+        assert call(*arguments, "--budget", "20 calls").returncode == 1
+        server.faults.delay = 60.0
         for _ in range(3):
-            server.faults.delay, enough = 0.01, server.log.requests + 10
-            budget = f"{len(server.log.bodies) + 14} calls"
-            with started(*arguments, "--budget", budget) as process:
-                wait_until(lambda n=enough: server.log.requests >= n, process)
-                server.faults.delay = 60.0
-                wait_until(lambda: server.log.in_flight >= 1, process)
+            with started(*arguments, "--budget", "22 calls") as process:
+                wait_until(lambda: server.log.in_flight == 2, process)
                 time.sleep(draw.uniform(0, 0.5))
                 goes_on(leaves(process, number), out)
+            wait_until(lambda: server.log.in_flight == 0)
         server.faults.delay = 0.0
         assert call(*arguments).returncode == 0
-    assert dataset(out) == undisturbed
+    assert dataset(out) == undisturbed.dataset

@@ -17,12 +17,11 @@ from types import FrameType
 
 import typer
 
-from augcon.cli import INTERRUPTED
+from augcon.cli import INTERRUPTED, STOPPING
 
 __all__ = ["Stopping", "interruptible"]
 
 GRACE_SECONDS = 1.0
-STOPPING = (signal.SIGINT, signal.SIGTERM)
 SHOW_CURSOR = "\x1b[?25h"
 
 
