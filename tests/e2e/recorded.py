@@ -25,7 +25,7 @@ class Record:
         if not self.path.exists():
             return []
         whole = self.path.read_bytes().split(b"\n")[:-1]
-        return [json.loads(line) for line in whole[start:end]]
+        return [json.loads(line) for line in whole[start:end] if line.endswith(b'"}')]
 
     def __len__(self) -> int:
         return self.path.read_bytes().count(b"\n") if self.path.exists() else 0

@@ -56,6 +56,12 @@ class Log:
     completion_tokens: int = 0
     embedded_tokens: int = 0  # counted apart, for no prefix of theirs is ever cached
 
+    def __post_init__(self) -> None:
+        """What a killed server had half written is ended."""
+        if self.record and Path(self.record).exists():
+            with Path(self.record).open("ab") as file:
+                file.write(b"\n")
+
     def repeated(self) -> int:
         """Requests that were asked more than once and answered."""
         seen = Counter(json.dumps(body, sort_keys=True) for body in self.bodies)
@@ -80,7 +86,7 @@ class Log:
 
     def _recorded(self, event: str, body: dict[str, Any]) -> None:
         if self.record:
-            line = json.dumps({"event": event, "body": body}, ensure_ascii=False)
+            line = json.dumps({"body": body, "event": event}, ensure_ascii=False)
             with Path(self.record).open("ab", buffering=0) as file:
                 file.write(f"{line}\n".encode())
 
