@@ -278,8 +278,8 @@ async def score(folder: Path, run: Path) -> dict[str, object]:
     return {
         "questions": len(questions),
         "good": sum(good),
-        "contrastive": round(float(roc_auc_score(good, learned)), 3),
-        "heuristic": round(float(roc_auc_score(good, told)), 3),
+        "contrastive": round(float(roc_auc_score(good, [q.score for q in learned])), 3),
+        "heuristic": round(float(roc_auc_score(good, [q.score for q in told])), 3),
     }
 
 

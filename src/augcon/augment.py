@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from augcon.answer import Responder, check_answer
 from augcon.config import SelectionSettings
@@ -51,7 +51,7 @@ async def augment(context: Context, quota: int, stages: Stages) -> Augmented:
         passes += 1
         nodes += new
         scorer = await asyncio.shield(stages.scorer)
-        questions += await _scored([n.question for n in new if n.question], scorer)
+        questions += await scorer.score([n.question for n in new if n.question])
         judged = _chosen(questions, quota, stages.selection)
         idle = idle + 1 if n_kept(judged) == before else 0
         if n_kept(judged) >= quota and len(questions) >= stages.selection.overgenerate * quota:
@@ -76,11 +76,6 @@ def _chosen(
     questions: Sequence[Question], quota: int, selection: SelectionSettings
 ) -> tuple[Judged, ...]:
     return choose(questions, quota, selection.similarity, selection.min_question_units)
-
-
-async def _scored(questions: Sequence[Question], scorer: Scorer) -> list[Question]:
-    scores = await scorer.score(questions)
-    return [replace(q, score=score) for q, score in zip(questions, scores, strict=True)]
 
 
 async def _answered(

@@ -13,6 +13,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -31,6 +32,7 @@ Count = Annotated[int, Field(ge=1)]
 Temperature = Annotated[float, Field(ge=0, le=2)]
 
 
+TIMES = {"": 1, "k": 1_000, "M": 1_000_000}
 BUDGET = re.compile(r"(?P<number>\d+(\.\d+)?)(?P<times>[kM]?)\s*(?P<unit>tokens|calls)?")
 
 
@@ -275,14 +277,18 @@ def read_budget(said: str) -> dict[str, float]:
     "2.50" is money in the currency of the prices; "300k tokens" and "1000 calls" need none.
     """
     found = BUDGET.fullmatch(said.strip())
+    wrong = SettingsError(
+        f"--budget {said!r}: give money as 2.50, or a whole number of tokens or calls, "
+        "as in '300k tokens' or '1000 calls'"
+    )
     if found is None:
-        raise SettingsError(
-            f"--budget {said!r}: give money as 2.50, or a number of tokens or calls, "
-            "as in '300k tokens' or '1000 calls'"
-        )
-    number = float(found["number"]) * {"": 1, "k": 1e3, "M": 1e6}[found["times"]]
-    unit = found["unit"] or "cost"
-    return {f"budget.{unit}": number if unit == "cost" else int(number)}
+        raise wrong
+    number = Decimal(found["number"]) * TIMES[found["times"]]
+    if found["unit"] is None:
+        return {"budget.cost": float(number)}
+    if number % 1:
+        raise wrong
+    return {f"budget.{found['unit']}": int(number)}
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -77,6 +77,7 @@ async def generate(corpus: Corpus, settings: Settings, run: Run, watch: Watch) -
     """
     started = time.monotonic()
     open_books(corpus, settings, run)
+    run.ledger.reopen_failed()
     watch.contexts = run.ledger.count_roots()
     try:
         if next(run.ledger.pending(), None) is not None:
@@ -92,11 +93,13 @@ async def generate(corpus: Corpus, settings: Settings, run: Run, watch: Watch) -
         run.ledger.add_to_fact("seconds", time.monotonic() - started)
         run.ledger.add_to_fact("calls_replayed", watch.meter.replayed)
         run.ledger.add_counts("models", watch.meter.models)
+        run.ledger.add_counts("asked", watch.meter.asked)
     run.ledger.set_fact("finished", "yes")
     _write_out(run)
 
 
 def _write_out(run: Run) -> None:
+    run.database.settle()  # a context may have been finished as the run was stopped
     write_dataset(run.ledger.pairs(), run.folder / "dataset" / "train.jsonl")
     write_report(run)
 

@@ -118,13 +118,17 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question about the whole of one context, from pass number `pass_number` over its root."""
+    """A question about the whole of one context, from pass number `pass_number` over its root.
+
+    no_score  why there is no score, where `score` is UNSCORED
+    """
 
     id: str
     context: Context
     text: str
     pass_number: int
     score: float = 0.0
+    no_score: str = ""
 
     @classmethod
     def of(cls, context: Context, text: str, pass_number: int) -> Question:

@@ -209,8 +209,7 @@ def test_a_finished_run_asks_nothing_again(
 def test_no_request_of_a_run_is_asked_twice(little: Path, tmp_path: Path) -> None:
     with simulated_server() as fresh_server:
         result = run(little, tmp_path / "out", fresh_server)
-        # The one request more is the probe for embeddings, which no journal keeps.
-        assert len(fresh_server.log.bodies) == result.books.calls.calls + 1
+        assert len(fresh_server.log.bodies) == result.books.calls.calls
         assert fresh_server.log.repeated() == 0
 
 

@@ -193,6 +193,34 @@ async def test_a_reply_is_written_down_before_anything_is_built_on_it() -> None:
     assert seen == [1]
 
 
+class SlowDisk(MemoryJournal):
+    """A journal that takes until the gate is opened."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = asyncio.Event()
+
+    async def put(
+        self, identity: str, model: str, request: Request, reply: Reply, accepted: bool
+    ) -> None:
+        await self.gate.wait()
+        await super().put(identity, model, request, reply, accepted)
+
+
+async def test_no_more_replies_wait_for_the_disk_than_there_are_places() -> None:
+    """So many are lost at most where the process is killed."""
+    journal, model = SlowDisk(), FakeModel({"hello": "hi"})
+    caller = Caller(model, journal, places=Places.fixed(3))
+    asked = [dataclasses.replace(HELLO, seed=seed) for seed in range(10)]
+    tasks = [asyncio.create_task(caller.ask(each, text_of)) for each in asked]
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert len(model.requests) == 3
+    journal.gate.set()
+    assert await asyncio.gather(*tasks) == ["hi"] * 10
+    assert len(journal.replies) == 10
+
+
 async def test_a_passing_fault_is_waited_out(monkeypatch: pytest.MonkeyPatch) -> None:
     waits = record_waits(monkeypatch)
     model = FakeModel(failing(2, TryAgain("busy", 0.25)))

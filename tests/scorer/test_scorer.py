@@ -228,9 +228,11 @@ async def test_the_linear_scorer_gives_the_product_and_marks_what_it_could_not_s
 
     scorer = LinearScorer(features(Caller(FakeModel(reply), MemoryJournal())), (2.0, -1.0))
     questions = [question("Who?"), question("refused"), question("Why so?")]
-    scores = await scorer.score(questions)
+    scored = await scorer.score(questions)
     lengths = [len(f"The mill.\n\n{q.text}") for q in questions]
-    assert scores == [2.0 - lengths[0], UNSCORED, 2.0 - lengths[2]]
+    assert [q.score for q in scored] == [2.0 - lengths[0], UNSCORED, 2.0 - lengths[2]]
+    assert [q.no_score for q in scored] == ["", "request_refused: too long", ""]
+    assert [q.id for q in scored] == [q.id for q in questions]
 
 
 ENGLISH = (
@@ -272,8 +274,9 @@ async def test_the_heuristic_prefers_a_question_that_its_context_answers(
 ) -> None:
     asked = [question(good, context, language), question(poor, context, language)]
     better, worse = await HeuristicScorer().score(asked)
-    assert better > worse
+    assert better.score > worse.score
 
 
 async def test_the_heuristic_gives_nothing_for_a_question_without_a_word() -> None:
-    assert await HeuristicScorer().score([question("?!"), question("Who?", "")]) == [0.0, 0.0]
+    scored = await HeuristicScorer().score([question("?!"), question("Who?", "")])
+    assert [q.score for q in scored] == [0.0, 0.0]

@@ -123,8 +123,11 @@ def test_chinese_repetitions_are_found() -> None:
 
 
 def test_a_question_without_a_score_has_failed() -> None:
-    (judged,) = choose([question("Who built it?", UNSCORED)], 5, 0.7)
+    unscored = question("Who built it?", UNSCORED)
+    unscored = dataclasses.replace(unscored, no_score="server_fault: it is ill")
+    (judged,) = choose([unscored], 5, 0.7)
     assert (judged.verdict.state, judged.verdict.reason) == (State.FAILED, "no_score")
+    assert judged.verdict.detail == "server_fault: it is ill"
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, NamedTuple
 
 
@@ -33,9 +34,14 @@ class Occupancy(NamedTuple):
 
 @dataclass
 class Log:
-    """What was asked. `bodies` are the requests that were answered, unless there are too many."""
+    """What was asked. `bodies` are the requests that were answered, unless there are too many.
+
+    record  a file to which every request is added when it was read, and once more when it is
+            answered: what is in it stays when the server is killed
+    """
 
     keep_bodies: bool = True
+    record: str = ""
     bodies: list[dict[str, Any]] = field(default_factory=list)
     exchanges: list[Exchange] = field(default_factory=list)
     occupancy: list[Occupancy] = field(default_factory=list)
@@ -49,6 +55,12 @@ class Log:
     cached_tokens: int = 0  # of the prompt tokens
     completion_tokens: int = 0
     embedded_tokens: int = 0  # counted apart, for no prefix of theirs is ever cached
+
+    def __post_init__(self) -> None:
+        """What a killed server had half written is ended."""
+        if self.record and Path(self.record).exists():
+            with Path(self.record).open("ab") as file:
+                file.write(b"\n")
 
     def repeated(self) -> int:
         """Requests that were asked more than once and answered."""
@@ -68,8 +80,19 @@ class Log:
         if status >= 400:
             self.refused[status] += 1
 
+    def read(self, body: dict[str, Any]) -> None:
+        """A request has come in whole."""
+        self._recorded("asked", body)
+
+    def _recorded(self, event: str, body: dict[str, Any]) -> None:
+        if self.record:
+            line = json.dumps({"body": body, "event": event}, ensure_ascii=False)
+            with Path(self.record).open("ab", buffering=0) as file:
+                file.write(f"{line}\n".encode())
+
     def kept(self, body: dict[str, Any]) -> None:
         """Count a request that is answered now."""
+        self._recorded("answered", body)
         self.answered += 1
         if self.keep_bodies:
             self.bodies.append(body)

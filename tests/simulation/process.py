@@ -32,7 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     engine = Engine(**{field.name: given[field.name] for field in _settings(Engine)})
     faults = Faults(status=status, **{f.name: given[f.name] for f in _settings(Faults)})
     with suppress(KeyboardInterrupt):
-        asyncio.run(_serve(Simulation(faults, engine, Log(keep_bodies=False)), given["port"]))
+        log = Log(keep_bodies=False, record=given["record"])
+        asyncio.run(_serve(Simulation(faults, engine, log), given["port"]))
 
 
 async def _serve(simulation: Simulation, port: int) -> None:
@@ -44,6 +45,7 @@ async def _serve(simulation: Simulation, port: int) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m tests.simulated_server")
     parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--record", default="", help="file to add every request to")
     for status in STATUSES:
         parser.add_argument(_flag(str(status), share=True), type=float, default=0.0)
     for field in (*_settings(Engine), *_settings(Faults)):
@@ -124,10 +126,10 @@ class ServerProcess:
 
 @contextmanager
 def simulated_process(
-    faults: Faults | None = None, engine: Engine | None = None, port: int = 0
+    faults: Faults | None = None, engine: Engine | None = None, port: int = 0, record: str = ""
 ) -> Iterator[ServerProcess]:
     """The server in a process of its own, for as long as the block lasts."""
-    arguments = list(_arguments(faults or Faults(), engine or Engine()))
+    arguments = [*_arguments(faults or Faults(), engine or Engine()), f"--record={record}"]
     process = ServerProcess(arguments, port)
     process.start()
     try:

@@ -121,6 +121,7 @@ class Simulation:
         faults = self.faults
         try:
             body = _parsed(raw)
+            log.read(body)
             self._admit(request, body, log)
             drawn = self._drawn(raw)
             if drawn.fault:
@@ -315,10 +316,10 @@ async def listening(simulation: Simulation, port: int = 0) -> AsyncIterator[None
 
 @contextmanager
 def simulated_server(
-    faults: Faults | None = None, engine: Engine | None = None
+    faults: Faults | None = None, engine: Engine | None = None, record: str = ""
 ) -> Iterator[Simulation]:
     """The server in a thread of this process, for as long as the block lasts."""
-    simulation = Simulation(faults or Faults(), engine or Engine(), Log())
+    simulation = Simulation(faults or Faults(), engine or Engine(), Log(record=record))
     stopper: Future[Callable[[], object]] = Future()
 
     async def serve() -> None:

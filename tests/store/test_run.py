@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,7 @@ from augcon.records import (
     Root,
     State,
     Verdict,
+    failed,
     rejected,
 )
 from augcon.store import Run, write_atomically
@@ -137,6 +139,78 @@ async def test_a_finished_context_is_finished_once_however_often_it_is_written(r
     open_books(run, "another cut")
     assert run.books().as_json() == before
     assert list(run.ledger.pending()) == []
+
+
+FAILURES = [
+    (failed("server_fault", "HTTP 500"), True),
+    (failed("unusable_reply"), False),
+    (failed("request_refused"), False),
+    (failed("content_refused"), False),
+    (failed("too_long"), False),
+]
+
+
+@pytest.mark.parametrize(("verdict", "taken_up"), FAILURES)
+@pytest.mark.parametrize("what", ["nodes", "answers"])
+async def test_what_the_server_stumbled_over_is_taken_up_again_and_nothing_else(
+    run: Run, verdict: Verdict, taken_up: bool, what: str
+) -> None:
+    open_books(run)
+    whole = augmented()
+    if what == "nodes":
+        ill = replace(whole.nodes[2], verdict=verdict, split=Verdict(State.NONE), question=None)
+        judged = whole.questions[:2]
+        result = replace(whole, nodes=(*whole.nodes[:2], ill), questions=judged)
+    else:
+        result = replace(
+            whole, answers=(whole.answers[0], replace(whole.answers[1], verdict=verdict))
+        )
+    await run.ledger.finish_context(result)
+    assert run.books().balanced
+    run.ledger.reopen_failed()
+    books = run.books()
+    assert books.balanced
+    assert books.stages["contexts"].pending == taken_up
+    assert [root.id for root, _ in run.ledger.pending()] == ([ROOT.id] if taken_up else [])
+    assert (books.stages["nodes"].entered == 0) == taken_up
+
+
+async def test_a_question_that_a_fault_left_without_a_score_is_taken_up_again(run: Run) -> None:
+    open_books(run)
+    whole = augmented()
+    for why, taken_up in (("request_refused: too long", 0), ("server_fault: HTTP 500", 1)):
+        unscored = replace(whole.questions[2], verdict=failed("no_score", why))
+        await run.ledger.finish_context(replace(whole, questions=(*whole.questions[:2], unscored)))
+        run.ledger.reopen_failed()
+        assert run.books().stages["contexts"].pending == taken_up
+
+
+async def test_a_context_that_failed_unexpectedly_is_taken_up_again(run: Run) -> None:
+    open_books(run)
+    verdict = failed("unexpected_error", "KeyError: 'x'")
+    await run.ledger.finish_context(Augmented(ROOT, 2, 0, verdict=verdict))
+    assert run.books().stages["contexts"].failures == {"unexpected_error": 1}
+    run.ledger.reopen_failed()
+    books = run.books()
+    assert books.balanced
+    assert (books.stages["contexts"].pending, books.stages["contexts"].failures) == (1, {})
+
+
+async def test_the_books_name_the_models_that_answered_and_those_nobody_asked_for(
+    run: Run,
+) -> None:
+    await run.journal.put("a", "asked", REQUEST, Reply((Choice("x"),), usage=Usage(3, 2)), True)
+    run.ledger.add_counts("models", {"asked": 1, "another": 2, "": 1})
+    run.ledger.add_counts("models", {"another": 1})
+    run.ledger.add_counts("asked", {"asked": 4})
+    books = run.books()
+    assert books.as_json()["models"] == {"asked": 1, "another": 3, "": 1}
+    assert books.others == ["another"]
+    assert (books.calls.calls, books.calls.prompt_tokens, books.calls.completion_tokens) == (
+        1,
+        3,
+        2,
+    )
 
 
 async def test_pairs_come_with_their_source(run: Run) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -23,6 +25,15 @@ app = typer.Typer(
 )
 
 INTERRUPTED = 130
+STOPPING = (signal.SIGINT, signal.SIGTERM)
+
+
+class _Interrupted(BaseException):
+    """Ctrl-C or SIGTERM. Not a KeyboardInterrupt, of which typer makes an exit without a word."""
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise _Interrupted
 
 
 def _version(wanted: bool) -> None:
@@ -42,16 +53,16 @@ def _options(
 
 def main() -> None:
     """The entry point: errors become one line and an exit code, never a traceback."""
-    # The commands register themselves; they import nothing heavy before they are called.
-    from augcon.cli import doctor, export, init, plan, run, show, status  # noqa: F401
-
+    for number in STOPPING:
+        signal.signal(number, _interrupt)
     try:
+        # The commands register themselves; they import nothing heavy before they are called.
+        from augcon.cli import doctor, export, init, plan, run, show, status  # noqa: F401
+
         code = app(standalone_mode=False)
     except AugConError as error:
         code = _complain(str(error), error.exit_code)
-    except typer.Abort:
-        code = INTERRUPTED
-    except KeyboardInterrupt:
+    except (typer.Abort, _Interrupted):
         code = _complain("interrupted", INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has gone; there is nobody to tell

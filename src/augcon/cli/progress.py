@@ -1,10 +1,7 @@
-"""Showing a run while it goes: live on a terminal, plain lines elsewhere; and stopping it."""
+"""Showing a run while it goes: live on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
-import asyncio
-import os
-import signal
 import sys
 import threading
 import time
@@ -12,8 +9,6 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
-from types import FrameType
 
 import typer
 from rich.console import Console
@@ -23,16 +18,13 @@ from rich.table import Table
 from augcon.pipeline import Watch
 from augcon.store import Amounts
 
-__all__ = ["interruptible", "shown"]
+__all__ = ["shown"]
 
 LINE_SECONDS = 15.0
 POLL_SECONDS = 0.25
-GRACE_SECONDS = 1.5
-INTERRUPTED = 130
 SILENT_SECONDS = 60.0  # without a reply, and it is said
 FEW = 10  # calls, before a speed is made of them
 RECENT_SECONDS = 60.0  # whose speed the time left goes by: it grows while a run finds its pace
-STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
@@ -78,39 +70,6 @@ def _demand_agreement(left: Amounts, live: Live, watch: Watch) -> None:
         raise typer.Abort
     watch.stop = stop
     live.start()
-
-
-@contextmanager
-def interruptible(watch: Watch, out: Path, goes_on: str) -> Iterator[None]:
-    """Ctrl-C and SIGTERM stop the run within two seconds, and say which command goes on.
-
-    The first one cancels all that is in flight. Should anything hang on to it, the process leaves
-    all the same: whatever was paid for is on disk by then.
-    """
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        threading.Thread(target=_leave, daemon=True).start()
-        said = f"stopping; all that is done is kept in {out}, and {goes_on} goes on from it"
-        print(f"\naugcon: {said}", file=sys.stderr, flush=True)
-        if watch.stop is None:
-            raise KeyboardInterrupt
-        watch.stop()
-
-    before = {
-        number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield
-    except (KeyboardInterrupt, asyncio.CancelledError) as error:
-        raise typer.Exit(INTERRUPTED) from error
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _leave() -> None:
-    time.sleep(GRACE_SECONDS)
-    os._exit(INTERRUPTED)
 
 
 @dataclass(slots=True)

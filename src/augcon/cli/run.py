@@ -9,6 +9,7 @@ import typer
 
 from augcon.cli import app
 from augcon.cli.options import BaseUrls, Concurrency, Config, Json, Limit, ModelName, Paths
+from augcon.cli.stopping import interruptible
 
 if TYPE_CHECKING:
     from augcon.api import Result
@@ -59,29 +60,30 @@ def run(
     Stop it with Ctrl-C whenever you like: the same command goes on where it stopped (without
     --fresh, if you gave that).
     """
-    import augcon
-    from augcon.cli.progress import interruptible, shown
-    from augcon.pipeline import Watch
-
-    watch = Watch()
-    if not quiet:
-        watch.say = lambda line: typer.echo(f"augcon: {line}", err=True)
     goes_on = "the same command without --fresh" if fresh else "the same command"
-    silent = quiet or json
-    with interruptible(watch, out, goes_on), shown(watch, quiet=silent, ask=not yes):
-        result = augcon.run(
-            list(paths),
-            out,
-            model=model,
-            base_url=base_url,
-            config=config,
-            seed=seed,
-            limit=limit,
-            concurrency=concurrency,
-            budget=budget,
-            fresh=fresh,
-            watch=watch,
-        )
+    with interruptible(out, goes_on) as stopping:
+        import augcon
+        from augcon.cli.progress import shown
+        from augcon.pipeline import Watch
+
+        watch = Watch()
+        if not quiet:
+            watch.say = lambda line: typer.echo(f"augcon: {line}", err=True)
+        stopping.cancel = lambda: watch.stop
+        with shown(watch, quiet=quiet or json, ask=not yes):
+            result = augcon.run(
+                list(paths),
+                out,
+                model=model,
+                base_url=base_url,
+                config=config,
+                seed=seed,
+                limit=limit,
+                concurrency=concurrency,
+                budget=budget,
+                fresh=fresh,
+                watch=watch,
+            )
     if json:
         from json import dumps
 

@@ -36,7 +36,7 @@ from augcon.records import content_id
 __all__ = ["Caller", "Journal", "MemoryJournal", "Meter", "Unusable", "seed_of"]
 
 T = TypeVar("T")
-Keep = Callable[[Reply], Awaitable[None]]
+Keep = Callable[[Reply], Awaitable[None]]  # returns once the reply is safely on disk
 
 BACKOFF_SECONDS = 0.5
 BACKOFF_CEILING = 30.0
@@ -81,6 +81,7 @@ class Meter:
     """What was asked in this process, for the progress display; the books come from the store.
 
     models  under which names the servers answered, and how often
+    asked   under which names they were asked
     """
 
     calls: int = 0
@@ -90,6 +91,7 @@ class Meter:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     models: Counter[str] = field(default_factory=Counter)
+    asked: Counter[str] = field(default_factory=Counter)
     _busy_since: float = 0.0
 
     @contextmanager
@@ -105,11 +107,12 @@ class Meter:
             if self.in_flight == 0:
                 self.busy_seconds += time.monotonic() - self._busy_since
 
-    def count(self, reply: Reply) -> None:
+    def count(self, model: str, reply: Reply) -> None:
         self.calls += 1
         self.prompt_tokens += reply.usage.prompt_tokens
         self.completion_tokens += reply.usage.completion_tokens
         self.models[reply.model] += 1
+        self.asked[model] += 1
 
 
 def seed_of(*parts: str | int) -> int:
@@ -177,11 +180,10 @@ class Caller:
                     raise
         mine = self._in_flight[identity] = asyncio.get_running_loop().create_future()
         try:
-
-            async def keep(reply: Reply) -> None:
-                await self.journal.put(identity, self.model.name, request, reply, accepted(reply))
-
-            reply = await self._asked(request, keep)
+            reply = await self._asked(
+                request,
+                lambda r: self.journal.put(identity, self.model.name, request, r, accepted(r)),
+            )
         except BaseException as error:
             if isinstance(error, asyncio.CancelledError):
                 mine.cancel()
@@ -219,7 +221,7 @@ class Caller:
                     reply = await (self.model, *self.others)[place.server].ask(request)
                 self.budget.count(reply.usage)
             answered(reply)
-            self.meter.count(reply)
+            self.meter.count(self.model.name, reply)
             await keep(reply)
         return reply
 
@@ -268,8 +270,8 @@ class Caller:
         return False
 
 
-async def _forget(reply: Reply) -> None:
-    """A look at a server is nothing to keep."""
+async def _forget(_: Reply) -> None:
+    """What was only asked to see whether there is an answer."""
 
 
 def _something_else(request: Request) -> Request:

@@ -314,7 +314,7 @@ async def _embedding_model(generator: Caller, settings: ModelSettings) -> str:
     # A meter that has counted the generator's calls: this server is known to answer.
     caller = Caller(
         model,
-        MemoryJournal(),
+        generator.journal,
         places=generator.places,
         budget=generator.budget,
         patience=generator.patience,

@@ -99,6 +99,7 @@ def _calls(books: Books) -> str:
         f"{calls.completion_tokens} completion tokens; {books.seconds:.0f} seconds; the "
         f"journal of replies takes {calls.journal_bytes / 1e6:.1f} MB, the whole database "
         f"{calls.database_bytes / 1e6:.1f} MB."
+        + "".join(f" The server answered as {escape(repr(name))}." for name in books.others)
     )
 
 

@@ -27,4 +27,6 @@ __all__ = [
 class Scorer(Protocol):
     """Sc(C, q): one number for each question, higher is better."""
 
-    async def score(self, questions: Sequence[Question]) -> list[float]: ...
+    async def score(self, questions: Sequence[Question]) -> list[Question]:
+        """The questions in their order, each with its score."""
+        ...

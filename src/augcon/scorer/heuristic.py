@@ -8,7 +8,7 @@ It is named as a fallback wherever its scores are reported.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from augcon.records import Question
 from augcon.rouge import tokens
@@ -32,9 +32,9 @@ FUNCTION_WORDS = frozenset(
 class HeuristicScorer:
     """Grounding + spread + ordinary length, each in [0, 1]."""
 
-    async def score(self, questions: Sequence[Question]) -> list[float]:
-        """One score for each question, higher is better."""
-        return [_score(question) for question in questions]
+    async def score(self, questions: Sequence[Question]) -> list[Question]:
+        """Each question with its score."""
+        return [replace(question, score=_score(question)) for question in questions]
 
 
 def _score(question: Question) -> float:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -85,18 +85,19 @@ class LinearScorer:
     embed: Callable[[str, str], Coroutine[Any, Any, Vectors]]
     head: tuple[float, ...]
 
-    async def score(self, questions: Sequence[Question]) -> list[float]:
-        """One score for each question, higher is better; UNSCORED where the model gave none."""
+    async def score(self, questions: Sequence[Question]) -> list[Question]:
+        """Each question with its score, or with why the model gave none."""
         async with asyncio.TaskGroup() as group:
             asked = [group.create_task(self._score(question)) for question in questions]
         return [task.result() for task in asked]
 
-    async def _score(self, question: Question) -> float:
+    async def _score(self, question: Question) -> Question:
         try:
             hidden = await self.embed(question.context.text, question.text)
-        except ItemError:
-            return UNSCORED
-        return float(np.asarray(self.head) @ hidden.astype(np.float64))
+        except ItemError as error:
+            why = f"{error.reason}: {error.detail}"
+            return replace(question, score=UNSCORED, no_score=why)
+        return replace(question, score=float(np.asarray(self.head) @ hidden.astype(np.float64)))
 
 
 def fit(contrasts: Sequence[Contrast], differences: Vectors, held_out: float) -> Fit:

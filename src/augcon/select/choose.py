@@ -38,7 +38,7 @@ def choose(
     for place, question in enumerate(ranked):
         words = tokens(question.text)
         if question.score == UNSCORED:
-            verdict = failed("no_score")
+            verdict = failed("no_score", question.no_score)
         elif not words or count_units(question.text) < min_units:
             verdict = rejected("too_short")
         else:

@@ -85,6 +85,8 @@ class Books:
     ranking   what ranked the questions, and how well it did on contexts it was not fitted on
     finished  what came of the contexts that are finished
     forecast  what was predicted against what was made; None in a folder that holds no forecast
+    models    under which names the servers answered, and how often
+    asked     the names of the models that were asked
     """
 
     stages: Mapping[str, StageBooks]
@@ -95,6 +97,13 @@ class Books:
     ranking: str
     finished: Finished
     forecast: Outlook | None
+    models: Mapping[str, int]
+    asked: frozenset[str]
+
+    @property
+    def others(self) -> list[str]:
+        """The names under which servers answered although another model was asked."""
+        return sorted(name for name in self.models if name and name not in self.asked)
 
     @property
     def pairs(self) -> int:
@@ -112,6 +121,7 @@ class Books:
             **asdict(self.calls),
             "cost": self.cost,
             "ranking": self.ranking,
+            "models": dict(self.models),
             "seconds": round(self.seconds, 1),
             "balanced": self.balanced,
             **({} if self.forecast is None else {"forecast": self.forecast.as_json()}),
@@ -158,7 +168,11 @@ def read_books(database: Database, prices: tuple[float, float] | None = None) ->
         vectors = Spent(totals.embeddings, totals.embedding_tokens)
         texts, over = spent - vectors, state == "finished"
         forecast = Outlook.of(known, finished, texts, vectors, prices, over)
-    return Books(stages, calls, seconds, cost, state, _ranking(scorer), finished, forecast)
+    models, asked = (json.loads(_text(database, key) or "{}") for key in ("models", "asked"))
+    return Books(
+        *(stages, calls, seconds, cost, state, _ranking(scorer), finished, forecast),
+        *(models, frozenset(asked)),
+    )
 
 
 def _outcomes(database: Database, sql: str, entered: int) -> StageBooks:
@@ -243,8 +257,12 @@ def _state(database: Database, stages: Mapping[str, StageBooks]) -> str:
 
 
 def _fact(database: Database, key: str) -> float:
+    return float(_text(database, key) or 0.0)
+
+
+def _text(database: Database, key: str) -> str:
     row = database.row("SELECT value FROM meta WHERE key = ?", (key,))
-    return 0.0 if row is None else float(row["value"])
+    return "" if row is None else str(row["value"])
 
 
 def _number(database: Database, sql: str) -> int:

@@ -87,6 +87,10 @@ class Database:
         self._writes.put((change, done))
         await done
 
+    def settle(self) -> None:
+        """Wait until everything that was handed over is committed, and can be read."""
+        self.write(lambda _: None).result()
+
     def rows(self, sql: str, parameters: tuple[object, ...] = ()) -> Iterator[sqlite3.Row]:
         """The committed rows of a query, one at a time."""
         with store_errors(self.path):

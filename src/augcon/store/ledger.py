@@ -57,6 +57,14 @@ PAIRS = """
 """
 
 
+# Root contexts in which something failed for a reason that may have passed.
+MAY_GO_WELL = """
+    SELECT id FROM contexts WHERE state = 'failed' AND reason = 'unexpected_error'
+    UNION SELECT root_id FROM nodes WHERE state = 'failed' AND reason = 'server_fault'
+    UNION SELECT root_id FROM questions WHERE state = 'failed' AND detail LIKE 'server_fault:%'
+    UNION SELECT root_id FROM answers WHERE state = 'failed' AND reason = 'server_fault'
+"""
+
 LONGEST_EXAMPLE = 300  # characters
 PAGE = 64  # root contexts that are read at once
 
@@ -254,12 +262,19 @@ class Ledger:
             return
 
         def reopen(c: sqlite3.Connection) -> None:
-            c.execute("UPDATE contexts SET state = 'pending', passes = 0 WHERE state != 'rejected'")
-            for table in ("nodes", "questions", "answers"):
-                c.execute(f"DELETE FROM {table}")  # noqa: S608
+            _reopen(c, "SELECT id FROM contexts WHERE state != 'rejected'")
             _run(c, "INSERT OR REPLACE INTO meta VALUES ('scorer', ?)", (scorer,))
 
         self._database.write(reopen).result()
+
+    def reopen_failed(self) -> None:
+        """Take up contexts again in which something failed that may go well another time.
+
+        That is what the server stumbled over, and what nobody expected. The journal holds the
+        replies to all the rest, and what was refused or never usable stays out by itself only
+        where nothing else in its context failed.
+        """
+        self._database.write(lambda c: _reopen(c, MAY_GO_WELL)).result()
 
     async def finish_context(self, result: Augmented) -> None:
         """Write everything that came of one context, at once."""
@@ -331,6 +346,17 @@ class Ledger:
 
 def _run(connection: sqlite3.Connection, sql: str, parameters: tuple[object, ...]) -> None:
     connection.execute(sql, parameters)
+
+
+def _reopen(connection: sqlite3.Connection, roots: str) -> None:
+    """Make the root contexts that a query names pending, with nothing left of what came of them."""
+    found = connection.execute(roots).fetchall()
+    for table in ("nodes", "questions", "answers"):
+        connection.executemany(f"DELETE FROM {table} WHERE root_id = ?", found)  # noqa: S608
+    connection.executemany(
+        "UPDATE contexts SET state = 'pending', reason = '', detail = '', passes = 0 WHERE id = ?",
+        found,
+    )
 
 
 def _insert_document(
