@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /pro
 MOMENTS = 12
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 LONGEST = 2.0  # seconds to leave in
-START = 1.2  # seconds, about, until a run asks for the first time
+START = 1.0  # seconds, about, until a run asks for the first time
 PATIENT = "patience = 60"
 
 
@@ -28,6 +28,11 @@ def is_listening(process: subprocess.Popen[str]) -> bool:
     status = Path(f"/proc/{process.pid}/status").read_text()
     caught = next(line for line in status.splitlines() if line.startswith("SigCgt"))
     return bool(int(caught.split()[1], 16) >> (signal.SIGTERM - 1) & 1)
+
+
+def is_fitting(process: subprocess.Popen[str]) -> bool:
+    """Whether it has begun to load what fits the scorer, which takes a while."""
+    return "/sklearn/" in Path(f"/proc/{process.pid}/maps").read_text()
 
 
 def leaves(process: subprocess.Popen[str], number: signal.Signals) -> str:
@@ -95,10 +100,9 @@ def test_a_run_leaves_at_once_while_the_scorer_is_fitted(
             goes_on(leaves(process, number), out)
         for _ in range(3):
             with started(*arguments) as process:
-                wait_until(lambda p=process: is_listening(p), process)
-                time.sleep(START + draw.uniform(0, 1))
-                if process.poll() is None:
-                    goes_on(leaves(process, number), out)
+                wait_until(lambda p=process: is_fitting(p), process)
+                time.sleep(draw.uniform(0, 0.1))
+                goes_on(leaves(process, number), out)
         assert call(*arguments).returncode == 0
     assert dataset(out) == undisturbed.dataset
 
