@@ -7,8 +7,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from augcon.records import UNSCORED, Context, Document, Question, State
-from augcon.rouge import rouge_l
+from augcon.corpus import count_units
+from augcon.records import (
+    UNSCORED,
+    Context,
+    Document,
+    Question,
+    State,
+    Verdict,
+    failed,
+    rejected,
+)
+from augcon.rouge import rouge_l, tokens
 from augcon.select import choose, quota_of
 
 TEXT = "The mill of Harwick was built in 1801."
@@ -65,6 +75,29 @@ def test_every_question_gets_one_verdict_and_what_is_kept_keeps_the_rules(
         if each.verdict.reason == "too_similar":
             nearest = max(rouge_l(each.question.text, k.text).precision for k in kept)
             assert nearest >= threshold
+
+
+@given(asked, st.integers(1, 5), st.sampled_from([0.3, 0.5, 0.7, 1.0]), st.integers(1, 4))
+@settings(max_examples=300, deadline=None)
+def test_the_verdicts_are_those_of_one_walk_down_the_ranking(
+    questions: list[Question], quota: int, threshold: float, min_units: int
+) -> None:
+    kept: list[Question] = []
+    told = []
+    for each in sorted(questions, key=lambda q: (-q.score, q.id, q.pass_number)):
+        repeated = [k for k in kept if rouge_l(each.text, k.text).precision >= threshold]
+        if each.score == UNSCORED:
+            told.append(failed("no_score"))
+        elif not tokens(each.text) or count_units(each.text) < min_units:
+            told.append(rejected("too_short"))
+        elif len(kept) >= quota:
+            told.append(rejected("over_quota"))
+        elif repeated:
+            told.append(rejected("too_similar", f"to question {repeated[0].id}"))
+        else:
+            told.append(Verdict())
+            kept.append(each)
+    assert [judged.verdict for judged in choose(questions, quota, threshold, min_units)] == told
 
 
 @given(asked, st.randoms(use_true_random=False))

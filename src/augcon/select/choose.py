@@ -10,11 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from rapidfuzz.distance import LCSseq
-
 from augcon.corpus import count_units
 from augcon.records import UNSCORED, Judged, Question, Verdict, failed, rejected
 from augcon.rouge import tokens
+from augcon.select.diverse import first_repeated
 
 __all__ = ["choose", "quota_of"]
 
@@ -32,31 +31,31 @@ def choose(
     threshold  a question is dropped at this ROUGE-L precision against a kept one, in (0, 1]
     min_units  a question of fewer units is dropped
     """
-    kept: list[tuple[list[str], Question]] = []
-    judged = []
     ranked = sorted(questions, key=lambda q: (-q.score, q.id, q.pass_number))
-    for place, question in enumerate(ranked):
-        words = tokens(question.text)
-        if question.score == UNSCORED:
-            verdict = failed("no_score")
-        elif not words or count_units(question.text) < min_units:
-            verdict = rejected("too_short")
+    texts = [tokens(question.text) for question in ranked]
+    verdicts = [
+        _soundness(question, words, min_units)
+        for question, words in zip(ranked, texts, strict=True)
+    ]
+    sound = [place for place, verdict in enumerate(verdicts) if verdict.kept]
+    repeated = first_repeated([texts[place] for place in sound], threshold)
+    n_kept = 0
+    for place, other in zip(sound, repeated, strict=True):
+        if n_kept >= quota:
+            verdicts[place] = rejected("over_quota")
+        elif other is not None:
+            verdicts[place] = rejected("too_similar", f"to question {ranked[sound[other]].id}")
         else:
-            verdict = _verdict(words, kept, quota, threshold)
-        if verdict.kept:
-            kept.append((words, question))
-        judged.append(Judged(question, place, verdict))
-    return tuple(judged)
+            n_kept += 1
+    return tuple(
+        Judged(question, place, verdict)
+        for place, (question, verdict) in enumerate(zip(ranked, verdicts, strict=True))
+    )
 
 
-def _verdict(
-    words: list[str], kept: Sequence[tuple[list[str], Question]], quota: int, threshold: float
-) -> Verdict:
-    if len(kept) >= quota:
-        return rejected("over_quota")
-    least = math.ceil(threshold * len(words) - 1e-9)  # tokens in common that make a repetition
-    for other, question in kept:
-        common = LCSseq.similarity(words, other, score_cutoff=least)
-        if common and common >= least:
-            return rejected("too_similar", f"to question {question.id}")
+def _soundness(question: Question, words: Sequence[str], min_units: int) -> Verdict:
+    if question.score == UNSCORED:
+        return failed("no_score")
+    if not words or count_units(question.text) < min_units:
+        return rejected("too_short")
     return Verdict()
