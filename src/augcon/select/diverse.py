@@ -2,19 +2,20 @@
 
 The rule is the plain one: from the best downwards, a question is dropped if its ROUGE-L against
 one that is kept reaches the threshold. What is saved are the comparisons that cannot reach it.
-Whoever has c tokens in sequence in common has c tokens in common. So number the occurrences of a
-word in a text (its second "the" is another token than its first) and put the tokens of every text
-in one order, the rarest first: the first token in that order that two texts share stands, in
-both, where c tokens or more are left. A question of n tokens is therefore looked up by its
-n - c + 1 rarest ones alone, among texts with c tokens left from there. This is the prefix filter
-of set joins (Bayardo et al. 2007) with their positions (Xiao et al. 2008), here over multisets.
-What it lets through is compared exactly, as strings with one character for each word.
+Texts with c tokens in sequence in common have c tokens in common, a word counted as often as both
+have it. Put the tokens of every text in one order, the rarest word first: the first word that two
+texts share stands, in both, where c tokens or more are left. So a question of n tokens is looked
+up by its n - c + 1 rarest ones alone, among texts with c tokens left from there. This is the
+prefix filter of set joins (Bayardo et al. 2007) with its positions (Xiao et al. 2008). What it
+lets through is compared as sets of 64 bits, for a bit that is missing is a token that is, and the
+rest exactly, as strings with one character for each word.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Literal
 
 import numpy as np
@@ -67,73 +68,28 @@ def first_repeated(
     # F1 reaches t only where the tokens in common are t / (2 - t) of either text, or more.
     share = SLACK * (threshold if measure == "precision" else threshold / (2 - threshold))
     least = np.maximum(1, np.ceil(share * lengths)).astype(np.int64)
-    numbered = _Numbered.of(texts)
-    lists = _Lists.of(numbered.flat, lengths, least)
-    strings = numbered.strings(lengths)
+    numbers: dict[str, int] = {}
+    words = [numbers.setdefault(word, len(numbers)) for text in texts for word in text]
+    flat = np.array(words, dtype=np.int64)
+    lists = _Lists.of(flat, lengths, least)
+    pairs = _Pairs.of(flat, lengths, threshold, measure)
     kept = np.zeros(len(texts), dtype=bool)
     found: list[int | None] = []
-    for place, text in enumerate(strings):
+    for place in range(len(texts)):
         others = lists.candidates(place)
-        others = others[kept[others]]
-        of = lengths[place]
-        if measure == "f1":
-            others = others[share * lengths[others] <= of]
-            of = (of + lengths[others]) / 2
-        common = _common(text, [strings[other] for other in others.tolist()], int(least[place]))
-        repeated = others[common / of >= threshold]
+        repeated = pairs.repeated(place, others[kept[others]])
         kept[place] = not repeated.size
         found.append(int(repeated.min()) if repeated.size else None)
     return found
 
 
 @dataclass(frozen=True, slots=True)
-class _Numbered:
-    """Texts one after the other, with a number for each first, second, … occurrence of a word.
-
-    flat   (n_tokens,) numbers
-    words  (n_numbers,) the number of the same word's first occurrence
-    """
-
-    flat: Ints
-    words: Ints
-
-    @classmethod
-    def of(cls, texts: Iterable[Iterable[str]]) -> _Numbered:
-        numbers: dict[tuple[str, int], int] = {}
-        flat = [
-            numbers.setdefault(occurrence, len(numbers))
-            for text in texts
-            for occurrence in _occurrences(text)
-        ]
-        words = [numbers[word, 0] for word, _ in numbers]
-        return cls(np.array(flat, dtype=np.int64), np.array(words, dtype=np.int64))
-
-    def strings(self, lengths: Ints) -> list[str] | list[list[int]]:
-        """Each text with a character for each word, or a number where there are not enough."""
-        codes = self.words[self.flat]
-        ends = np.cumsum(lengths)
-        spans = list(zip((ends - lengths).tolist(), ends.tolist(), strict=True))
-        if len(self.words) > CHARACTERS:
-            return [codes[start:end].tolist() for start, end in spans]
-        whole = codes.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
-        return [whole[start:end] for start, end in spans]
-
-
-def _occurrences(text: Iterable[str]) -> Iterator[tuple[str, int]]:
-    seen: dict[str, int] = {}
-    for word in text:
-        before = seen.get(word, 0)
-        seen[word] = before + 1
-        yield word, before
-
-
-@dataclass(frozen=True, slots=True)
 class _Lists:
-    """Which texts hold a token with how many left from there, in the order of rarity.
+    """Which texts hold a word with how many tokens left from there, in the order of rarity.
 
-    holders  (n_tokens,) texts; those of one token together, those with most left first
+    holders  (n_tokens,) texts; those of one word together, those with most left first
     starts   (n_lookups,) and
-    ends     (n_lookups,) which of these a lookup of a token gives
+    ends     (n_lookups,) which of these a lookup of a word gives
     lookups  of text i are those from lookups[i] to lookups[i + 1]
     """
 
@@ -144,7 +100,11 @@ class _Lists:
 
     @classmethod
     def of(cls, flat: Ints, lengths: Ints, least: Ints) -> _Lists:
-        """least: for each text the tokens that another must have in common with it."""
+        """The lists of texts that stand one after the other as numbers of words.
+
+        lengths  (n_texts,) in tokens
+        least    (n_texts,) the tokens that another must have in common with it
+        """
         holding = np.bincount(flat)
         rarity = np.empty(len(holding), dtype=np.int64)
         rarity[np.argsort(holding, kind="stable")] = np.arange(len(holding))
@@ -175,9 +135,53 @@ class _Lists:
         return np.concatenate(lists) if lists else self.holders[:0]
 
 
-def _common(text: Sequence[object], others: Sequence[Sequence[object]], least: int) -> Ints:
-    """(n_others,) lengths of the longest common subsequences; 0 for one that is below `least`."""
-    (common,) = process.cdist(
-        [text], others, scorer=LCSseq.similarity, score_cutoff=least, dtype=np.int64
-    )
-    return np.asarray(common)
+@dataclass(frozen=True, slots=True)
+class _Pairs:
+    """The comparison of a text with others, on all that is known of them.
+
+    lengths     (n_texts,) in tokens
+    signatures  (n_texts,) sets of words, each as one of 64 bits
+    strings     (n_texts,) a character for each word; its number where there are more words
+    """
+
+    lengths: Ints
+    signatures: NDArray[np.uint64]
+    strings: Sequence[Sequence[object]]
+    threshold: float
+    measure: Measure
+
+    @classmethod
+    def of(cls, flat: Ints, lengths: Ints, threshold: float, measure: Measure) -> _Pairs:
+        """For texts that stand one after the other as numbers of words."""
+        signatures = np.zeros(len(lengths), dtype=np.uint64)
+        bits = np.uint64(1) << (flat % 64).astype(np.uint64)
+        np.bitwise_or.at(signatures, np.repeat(np.arange(len(lengths)), lengths), bits)
+        whole: str | list[int] = flat.tolist()
+        if flat.max(initial=0) < CHARACTERS:
+            whole = flat.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
+        ends = np.cumsum(lengths)
+        spans = zip((ends - lengths).tolist(), ends.tolist(), strict=True)
+        strings = [whole[start:end] for start, end in spans]
+        return cls(lengths, signatures, strings, threshold, measure)
+
+    def repeated(self, place: int, others: Ints) -> Ints:
+        """Those of the others that the text at this place repeats."""
+        length = self.lengths[place]
+        if self.measure == "precision":
+            whole = np.full(len(others), float(length))
+        else:
+            whole = (length + self.lengths[others]) / 2
+        missing = np.bitwise_count(self.signatures[place] & ~self.signatures[others])
+        near = length - missing >= SLACK * self.threshold * whole
+        others, whole = others[near], whole[near]
+        if not others.size:
+            return others
+        (common,) = process.cdist(
+            [self.strings[place]],
+            [self.strings[other] for other in others.tolist()],
+            scorer=LCSseq.similarity,
+            score_cutoff=ceil(SLACK * self.threshold * whole.min()),
+            dtype=np.int64,
+        )
+        repeated: Ints = others[common / whole >= self.threshold]
+        return repeated
