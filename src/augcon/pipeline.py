@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from augcon.admission import cut_id, cut_roots
 from augcon.assemble import assemble_tree, library_of, longest_request
 from augcon.augment import Stages, augment
-from augcon.config import Settings
+from augcon.config import SelectionSettings, Settings
 from augcon.corpus import Corpus
 from augcon.engine import each
 from augcon.errors import BudgetSpentError
@@ -28,6 +28,7 @@ from augcon.llm.models import Models, open_models
 from augcon.prepare import choose_pilot, prepare_responder, prepare_scorer
 from augcon.records import Augmented, Context, failed
 from augcon.report import write_report
+from augcon.select import find_repeats
 from augcon.store import Run
 from augcon.together import single_fault
 
@@ -69,17 +70,20 @@ async def generate(corpus: Corpus, settings: Settings, run: Run, watch: Watch) -
     except ExceptionGroup as faults:
         fault = single_fault(faults)
         if isinstance(fault, BudgetSpentError):  # what was paid for can be used
-            _write_out(run)
+            _write_out(run, settings.selection)
         raise fault from faults
     finally:
         run.ledger.add_to_fact("seconds", time.monotonic() - started)
         run.ledger.add_to_fact("calls_replayed", watch.meter.replayed)
         run.ledger.add_counts("models", watch.meter.models)
     run.ledger.set_fact("finished", "yes")
-    _write_out(run)
+    _write_out(run, settings.selection)
 
 
-def _write_out(run: Run) -> None:
+def _write_out(run: Run, selection: SelectionSettings) -> None:
+    across = selection.across == "corpus"
+    repeats = find_repeats(run.ledger.asked(), selection.similarity) if across else []
+    run.ledger.reject_repeats(repeats)
     write_dataset(run.ledger.pairs(), run.folder / "dataset" / "train.jsonl")
     write_report(run)
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from augcon.corpus import count_units
 from augcon.records import (
     UNSCORED,
+    Asked,
     Context,
     Document,
     Question,
@@ -19,7 +20,7 @@ from augcon.records import (
     rejected,
 )
 from augcon.rouge import rouge_l, tokens
-from augcon.select import choose, quota_of
+from augcon.select import choose, find_repeats, quota_of
 
 TEXT = "The mill of Harwick was built in 1801."
 ROOT = Context.root(Document.of("a.txt", TEXT, "en"), 0, len(TEXT), 8, "en")
@@ -182,3 +183,16 @@ def test_a_root_has_a_quota_by_its_length_and_at_least_one(
     units: int, per_pair: float, quota: int
 ) -> None:
     assert quota_of(units, per_pair) == quota
+
+
+def test_a_question_that_repeats_a_better_one_of_another_root_is_found() -> None:
+    asked = [
+        Asked("d", "root 1", "When was the mill built?", 1.0),
+        Asked("c", "root 2", "When was the old mill built?", 2.0),
+        Asked("b", "root 3", "Who paid?", 0.0),
+        Asked("a", "root 4", "Who paid?", 0.0),
+    ]
+    told = [(question.id, kept.id) for question, kept in find_repeats(asked, 0.7)]
+    assert told == [("d", "c"), ("b", "a")]
+    assert find_repeats(reversed(asked), 0.7) == find_repeats(asked, 0.7)
+    assert find_repeats([], 0.7) == []

@@ -8,14 +8,14 @@ disappears: every question comes back with its place and its verdict.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from augcon.corpus import count_units
-from augcon.records import UNSCORED, Judged, Question, Verdict, failed, rejected
+from augcon.records import UNSCORED, Asked, Judged, Question, Verdict, failed, rejected
 from augcon.rouge import tokens
 from augcon.select.diverse import first_repeated
 
-__all__ = ["choose", "quota_of"]
+__all__ = ["choose", "find_repeats", "quota_of"]
 
 
 def quota_of(units: int, units_per_pair: float) -> int:
@@ -51,6 +51,21 @@ def choose(
         Judged(question, place, verdict)
         for place, (question, verdict) in enumerate(zip(ranked, verdicts, strict=True))
     )
+
+
+def find_repeats(asked: Iterable[Asked], threshold: float) -> list[tuple[Asked, Asked]]:
+    """The questions that repeat a better one of any root, each with the first that it repeats.
+
+    By the rule of a root, over all roots: the scores of one scorer are numbers on one scale. What
+    is dropped makes room for nothing, for its root has been worked on.
+    """
+    ranked = sorted(asked, key=lambda a: (-a.score, a.id))
+    repeated = first_repeated([tokens(question.text) for question in ranked], threshold)
+    return [
+        (question, ranked[other])
+        for question, other in zip(ranked, repeated, strict=True)
+        if other is not None
+    ]
 
 
 def _soundness(question: Question, words: Sequence[str], min_units: int) -> Verdict:
