@@ -144,6 +144,7 @@ def test_where_and_how_fast_a_run_goes_is_not_part_of_what_it_is() -> None:
         "model.price_per_million_prompt_tokens": 1.0,
         "limit": 2,
         "prompts": "/somewhere",
+        "selection.across": "corpus",
     }
     assert load_settings(overrides=moved).identity() == one.identity()
     assert set(known_keys()) >= OPERATIONAL

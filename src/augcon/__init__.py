@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from augcon.errors import AugConError
     from augcon.records import Pair
     from augcon.rouge import rouge_l
+    from augcon.select import select_diverse
     from augcon.templates import write_templates as init
 
 __version__ = "0.1.0"
@@ -31,6 +32,7 @@ __all__ = [
     "plan",
     "rouge_l",
     "run",
+    "select_diverse",
 ]
 
 _HOMES = {
@@ -43,6 +45,7 @@ _HOMES = {
     "plan": ("augcon.api", "plan"),
     "rouge_l": ("augcon.rouge", "rouge_l"),
     "run": ("augcon.api", "run"),
+    "select_diverse": ("augcon.select", "select_diverse"),
 }
 
 

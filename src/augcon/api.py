@@ -16,10 +16,11 @@ from augcon.corpus import read_corpus
 from augcon.errors import CorpusError, MissingExtraError, ModelError, OutputError
 from augcon.export import as_record, write_dataset
 from augcon.forecast import Plan, make_plan
-from augcon.pipeline import Watch, generate
+from augcon.pipeline import generate
 from augcon.provenance import show
 from augcon.records import Pair
 from augcon.store import Books, Run
+from augcon.watch import Watch
 
 if TYPE_CHECKING:
     from datasets import Dataset

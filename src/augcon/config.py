@@ -161,11 +161,16 @@ class ScorerSettings(_Strict):
 
 
 class SelectionSettings(_Strict):
-    """Stage 2, quota and diversity per root context."""
+    """Stage 2, quota and diversity."""
 
     units_per_pair: float = Field(35.0, gt=0, description="one pair for so many units of a root")
     overgenerate: float = Field(1.15, ge=1, description="questions before choosing, × quota")
     similarity: Share = Field(0.7, description="drop at this ROUGE-L precision to a kept question")
+    across: Literal["root", "corpus"] = Field(
+        "root",
+        description="where no question may repeat another: in its root context; or, once all are "
+        "answered, in the whole dataset too",
+    )
     min_question_units: Count = Field(3, description="shorter questions are dropped")
 
 
@@ -246,6 +251,7 @@ OPERATIONAL = {
     "budget.calls",
     "budget.tokens",
     "budget.cost",
+    "selection.across",  # decided anew whenever the dataset is written, and nothing asked for it
     "model.price_per_million_prompt_tokens",
     "model.price_per_million_completion_tokens",
 }

@@ -11,63 +11,27 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from augcon.admission import cut_id, cut_roots
 from augcon.assemble import assemble_tree, library_of, longest_request
 from augcon.augment import Stages, augment
-from augcon.config import Settings
+from augcon.config import SelectionSettings, Settings
 from augcon.corpus import Corpus
 from augcon.engine import each
 from augcon.errors import BudgetSpentError
 from augcon.export import write_dataset
 from augcon.forecast import ASSUMED, Served, expect
 from augcon.llm.budget import Budget, Spent
-from augcon.llm.call import Meter
 from augcon.llm.models import Models, open_models
-from augcon.llm.places import Places
 from augcon.prepare import choose_pilot, prepare_responder, prepare_scorer
 from augcon.records import Augmented, Context, failed
 from augcon.report import write_report
-from augcon.store import Amounts, Finished, Forecast, Run
+from augcon.select import find_repeats
+from augcon.store import Run
 from augcon.together import single_fault
+from augcon.watch import Watch
 
-__all__ = ["Watch", "generate", "open_books"]
-
-
-@dataclass(slots=True)
-class Watch:
-    """What is going on, for whoever shows it; `stop` cancels it, from any thread."""
-
-    meter: Meter = field(default_factory=Meter)
-    step: str = ""
-    contexts: int = 0
-    contexts_done: int = 0
-    done_here: int = 0
-    model_ready: float = 0.0  # on the monotonic clock, as is the next
-    augmenting_since: float = 0.0
-    questions: int = 0
-    pairs: int = 0
-    download: Callable[[str, int, int], None] = lambda _label, _done, _total: None
-    say: Callable[[str], None] = lambda _line: None
-    stop: Callable[[], object] | None = None  # set while there is something to stop
-    # Told what is left to do, before money is spent without a bound; raises where it should not be.
-    agree: Callable[[Amounts], None] = lambda _left: None
-    forecast: Forecast | None = None
-    finished: Finished = field(default_factory=Finished)
-    calls_before: int = 0  # by earlier starts of the run
-    places: Places | None = None
-    budget: Budget | None = None
-
-    def go_on_to(self, step: str) -> None:
-        self.step = step
-
-    @property
-    def calls_left(self) -> float:
-        """About how many calls are still to be made; 0 where nothing was forecast."""
-        expected = self.forecast.calls_in_all(self.finished) if self.forecast else 0.0
-        return max(0.0, expected - self.calls_before - self.meter.calls)
+__all__ = ["generate", "open_books"]
 
 
 async def generate(corpus: Corpus, settings: Settings, run: Run, watch: Watch) -> None:
@@ -87,7 +51,7 @@ async def generate(corpus: Corpus, settings: Settings, run: Run, watch: Watch) -
     except ExceptionGroup as faults:
         fault = single_fault(faults)
         if isinstance(fault, BudgetSpentError):  # what was paid for can be used
-            _write_out(run)
+            _write_out(run, settings.selection)
         raise fault from faults
     finally:
         run.ledger.add_to_fact("seconds", time.monotonic() - started)
@@ -95,11 +59,14 @@ async def generate(corpus: Corpus, settings: Settings, run: Run, watch: Watch) -
         run.ledger.add_counts("models", watch.meter.models)
         run.ledger.add_counts("asked", watch.meter.asked)
     run.ledger.set_fact("finished", "yes")
-    _write_out(run)
+    _write_out(run, settings.selection)
 
 
-def _write_out(run: Run) -> None:
+def _write_out(run: Run, selection: SelectionSettings) -> None:
     run.database.settle()  # a context may have been finished as the run was stopped
+    across = selection.across == "corpus"
+    repeats = find_repeats(run.ledger.asked(), selection.similarity) if across else []
+    run.ledger.reject_repeats(repeats)
     write_dataset(run.ledger.pairs(), run.folder / "dataset" / "train.jsonl")
     write_report(run)
 

@@ -15,6 +15,7 @@ from enum import StrEnum
 __all__ = [
     "UNSCORED",
     "Answer",
+    "Asked",
     "Augmented",
     "Context",
     "Document",
@@ -207,6 +208,16 @@ class Answer:
     text: str
     granularity: str  # "macro", "concept" or "detail"
     verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question that has its answer, as it is weighed against those of other root contexts."""
+
+    id: str
+    root_id: str
+    text: str
+    score: float
 
 
 @dataclass(frozen=True, slots=True)

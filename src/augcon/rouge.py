@@ -46,10 +46,12 @@ def tokens(text: str) -> list[str]:
 
 
 def rouge_l(candidate: str, reference: str) -> RougeL:
-    """ROUGE-L of a candidate against a reference, any language.
+    """ROUGE-L of a candidate against a reference, any language, as shares in [0, 1].
 
-    precision = LCS / tokens of the candidate; recall = LCS / tokens of the reference. Texts
-    without a token score 0. Agrees with the published scorer on English, without stemming.
+    With LCS the most tokens that both have in the same order, precision = LCS / tokens of the
+    candidate, recall = LCS / tokens of the reference, f1 = their harmonic mean, 2 LCS / tokens of
+    both. Where either has no token all three are 0. From Lin (2004), over whole texts; on English
+    it agrees with the published scorer without stemming.
     """
     return rouge_l_tokens(tokens(candidate), tokens(reference))
 
@@ -59,9 +61,10 @@ def rouge_l_tokens(candidate: Sequence[str], reference: Sequence[str]) -> RougeL
     if not candidate or not reference:
         return RougeL(0.0, 0.0, 0.0)
     common = LCSseq.similarity(candidate, reference)
-    precision, recall = common / len(candidate), common / len(reference)
-    f1 = 2 * precision * recall / (precision + recall) if common else 0.0
-    return RougeL(precision, recall, f1)
+    n_candidate, n_reference = len(candidate), len(reference)
+    return RougeL(
+        common / n_candidate, common / n_reference, 2 * common / (n_candidate + n_reference)
+    )
 
 
 def _tokens(text: str) -> Iterator[Token]:

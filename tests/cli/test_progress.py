@@ -7,8 +7,8 @@ from augcon.llm.base import Fault, TryAgain, Usage
 from augcon.llm.budget import Budget
 from augcon.llm.limit import Limit
 from augcon.llm.places import Places
-from augcon.pipeline import Watch
 from augcon.store import Asking, Finished, Forecast
+from augcon.watch import Watch
 
 FORECAST = Forecast(10, 1000, 200.0, 50, Asking(400, 0, 0, 0), Asking(0, 0, 0, 0))
 

@@ -165,7 +165,7 @@ def test_a_mistake_in_the_command_sets_nothing_aside(
 
 
 def test_fresh_from_python(corpus: Path, tmp_path: Path, server: Simulation) -> None:
-    from augcon.pipeline import Watch
+    from augcon.watch import Watch
 
     said: list[str] = []
     for fresh in (False, True):

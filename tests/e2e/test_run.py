@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -9,8 +10,8 @@ import pytest
 
 import augcon
 from augcon.llm import call as call_path
-from augcon.pipeline import Watch
 from augcon.store import Run
+from augcon.watch import Watch
 from tests.e2e.program import dataset, rows
 from tests.simulated_server import MODEL, Faults, Simulation, simulated_server
 from tests.small_corpora import chinese, english, write_corpus
@@ -229,6 +230,33 @@ def test_a_server_that_ignores_schemas_is_found_out(little: Path, tmp_path: Path
         result = run(little, tmp_path / "out", careless)
     assert len(result) > 5
     assert result.books.stages["nodes"].failed == 0
+
+
+def test_repeats_across_the_corpus_go_and_come_back_without_a_call(
+    server: Simulation, corpus: Path, tmp_path: Path
+) -> None:
+    for copy in ("one", "two"):
+        shutil.copytree(corpus, tmp_path / "twice" / copy)
+
+    def at(across: str) -> augcon.Result:
+        return run(
+            tmp_path / "twice", tmp_path / "out", server, settings={"selection.across": across}
+        )
+
+    alone, before = at("root"), dataset(tmp_path / "out")
+    calls, pairs, asked = alone.books.calls.calls, len(alone), len(server.log.bodies)
+    together = at("corpus")
+    books = together.books
+    assert books.balanced
+    assert books.calls.calls == calls
+    assert len(server.log.bodies) == asked
+    dropped = books.stages["answers"].rejected["repeated_elsewhere"]
+    assert 0 < dropped == pairs - len(together) < pairs
+    kept = sorted(rows(together.folder), key=lambda row: (-row["score"], row["id"]))
+    questions = [str(row["question"]) for row in kept]
+    assert augcon.select_diverse(questions, 0.7) == [*range(len(questions))]
+    at("root")
+    assert dataset(tmp_path / "out") == before
 
 
 def test_without_embeddings_the_fallback_ranker_is_named(little: Path, tmp_path: Path) -> None:

@@ -7,9 +7,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from augcon.records import UNSCORED, Context, Document, Question, State
-from augcon.rouge import rouge_l
-from augcon.select import choose, quota_of
+from augcon.corpus import count_units
+from augcon.records import (
+    UNSCORED,
+    Asked,
+    Context,
+    Document,
+    Question,
+    State,
+    Verdict,
+    failed,
+    rejected,
+)
+from augcon.rouge import rouge_l, tokens
+from augcon.select import choose, find_repeats, quota_of
 
 TEXT = "The mill of Harwick was built in 1801."
 ROOT = Context.root(Document.of("a.txt", TEXT, "en"), 0, len(TEXT), 8, "en")
@@ -65,6 +76,29 @@ def test_every_question_gets_one_verdict_and_what_is_kept_keeps_the_rules(
         if each.verdict.reason == "too_similar":
             nearest = max(rouge_l(each.question.text, k.text).precision for k in kept)
             assert nearest >= threshold
+
+
+@given(asked, st.integers(1, 5), st.sampled_from([0.3, 0.5, 0.7, 1.0]), st.integers(1, 4))
+@settings(max_examples=300, deadline=None)
+def test_the_verdicts_are_those_of_one_walk_down_the_ranking(
+    questions: list[Question], quota: int, threshold: float, min_units: int
+) -> None:
+    kept: list[Question] = []
+    told = []
+    for each in sorted(questions, key=lambda q: (-q.score, q.id, q.pass_number)):
+        repeated = [k for k in kept if rouge_l(each.text, k.text).precision >= threshold]
+        if each.score == UNSCORED:
+            told.append(failed("no_score"))
+        elif not tokens(each.text) or count_units(each.text) < min_units:
+            told.append(rejected("too_short"))
+        elif len(kept) >= quota:
+            told.append(rejected("over_quota"))
+        elif repeated:
+            told.append(rejected("too_similar", f"to question {repeated[0].id}"))
+        else:
+            told.append(Verdict())
+            kept.append(each)
+    assert [judged.verdict for judged in choose(questions, quota, threshold, min_units)] == told
 
 
 @given(asked, st.randoms(use_true_random=False))
@@ -152,3 +186,16 @@ def test_a_root_has_a_quota_by_its_length_and_at_least_one(
     units: int, per_pair: float, quota: int
 ) -> None:
     assert quota_of(units, per_pair) == quota
+
+
+def test_a_question_that_repeats_a_better_one_of_another_root_is_found() -> None:
+    asked = [
+        Asked("d", "root 1", "When was the mill built?", 1.0),
+        Asked("c", "root 2", "When was the old mill built?", 2.0),
+        Asked("b", "root 3", "Who paid?", 0.0),
+        Asked("a", "root 4", "Who paid?", 0.0),
+    ]
+    told = [(question.id, kept.id) for question, kept in find_repeats(asked, 0.7)]
+    assert told == [("d", "c"), ("b", "a")]
+    assert find_repeats(reversed(asked), 0.7) == find_repeats(asked, 0.7)
+    assert find_repeats([], 0.7) == []

@@ -18,6 +18,7 @@ from augcon.errors import OutputError, StoreError
 from augcon.llm.base import Choice, Reply, Request, TokenLogprob, Usage
 from augcon.records import (
     Answer,
+    Asked,
     Augmented,
     Context,
     Document,
@@ -219,6 +220,26 @@ async def test_pairs_come_with_their_source(run: Run) -> None:
     assert (pair.document, pair.start, pair.end, pair.depth) == ("a.txt", 0, len(TEXT), 0)
     assert run.ledger.source(pair.root_id, 15, 29) == "Four five six."
     assert [row.start for row in run.ledger.tree(ROOT.id)] == [0, 0, 15]
+
+
+async def test_a_pair_that_repeats_another_is_rejected_as_long_as_it_does(run: Run) -> None:
+    await finish(run)
+    (asked,) = run.ledger.asked()
+    (pair,) = run.ledger.pairs()
+    assert (asked.text, asked.root_id, asked.score) == (pair.question, ROOT.id, pair.score)
+    other = Asked("better", "elsewhere", "What?", 1.0)
+    for _ in range(2):
+        run.ledger.reject_repeats([(asked, other)])
+        books = run.books()
+        assert books.balanced
+        assert books.stages["answers"].rejected == {"empty_answer": 1, "repeated_elsewhere": 1}
+        assert list(run.ledger.pairs()) == []
+        assert list(run.ledger.asked()) == [asked]
+        (row,) = (r for r in run.ledger.tree(ROOT.id) if r.question == asked.text)
+        assert (row.answer_reason, row.pair_id) == ("repeated_elsewhere", "")
+    run.ledger.reject_repeats([])
+    assert list(run.ledger.pairs()) == [pair]
+    assert run.books().stages["answers"].rejected == {"empty_answer": 1}
 
 
 async def test_a_step_is_done_once_for_the_same_inputs(run: Run) -> None:

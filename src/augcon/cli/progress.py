@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from augcon.pipeline import Watch
 from augcon.store import Amounts
+from augcon.watch import Watch
 
 __all__ = ["shown"]
 

@@ -64,7 +64,7 @@ def run(
     with interruptible(out, goes_on) as stopping:
         import augcon
         from augcon.cli.progress import shown
-        from augcon.pipeline import Watch
+        from augcon.watch import Watch
 
         watch = Watch()
         if not quiet:

@@ -1,5 +1,6 @@
-"""Stage 2, second half: which of a root's questions are kept."""
+"""Stage 2, second half: which of the questions are kept."""
 
-from augcon.select.choose import choose, quota_of
+from augcon.select.choose import choose, find_repeats, quota_of
+from augcon.select.diverse import select_diverse
 
-__all__ = ["choose", "quota_of"]
+__all__ = ["choose", "find_repeats", "quota_of", "select_diverse"]

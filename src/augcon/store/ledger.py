@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from augcon.records import (
     Answer,
+    Asked,
     Augmented,
     Context,
     Document,
@@ -64,6 +65,15 @@ MAY_GO_WELL = """
     UNION SELECT root_id FROM questions WHERE state = 'failed' AND detail LIKE 'server_fault:%'
     UNION SELECT root_id FROM answers WHERE state = 'failed' AND reason = 'server_fault'
 """
+
+
+ASKED = """
+    SELECT q.id, q.root_id, q.text, q.score
+    FROM answers a
+    JOIN questions q ON q.root_id = a.root_id AND q.id = a.question_id AND q.state = 'kept'
+    WHERE a.state = 'kept' OR a.reason = 'repeated_elsewhere'
+"""
+
 
 LONGEST_EXAMPLE = 300  # characters
 PAGE = 64  # root contexts that are read at once
@@ -302,6 +312,29 @@ class Ledger:
             )
 
         await self._written(insert)
+
+    def asked(self) -> Iterator[Asked]:
+        """The questions of all pairs, those that were rejected as repeats included."""
+        return (Asked(**dict(row)) for row in self._database.rows(ASKED))
+
+    def reject_repeats(self, repeats: Iterable[tuple[Asked, Asked]]) -> None:
+        """Reject the pairs whose question repeats another root's, and no others for that.
+
+        repeats  each with the question that it repeats
+        """
+
+        def write(c: sqlite3.Connection) -> None:
+            c.execute(
+                "UPDATE answers SET state = 'kept', reason = '', detail = '' "
+                "WHERE reason = 'repeated_elsewhere'"
+            )
+            c.executemany(
+                "UPDATE answers SET state = 'rejected', reason = 'repeated_elsewhere', detail = ? "
+                "WHERE root_id = ? AND question_id = ?",
+                ((f"to question {kept.id}", a.root_id, a.id) for a, kept in repeats),
+            )
+
+        self._database.write(write).result()
 
     def pairs(self, pair_id: str = "") -> Iterator[Pair]:
         """The dataset, in the order of the corpus, best question of a context first."""
