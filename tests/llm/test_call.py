@@ -274,6 +274,16 @@ async def test_a_busy_server_is_nobodys_fault(monkeypatch: pytest.MonkeyPatch) -
     assert await caller.ask(HELLO, text_of) == "hi"
 
 
+async def test_a_server_that_is_busy_at_the_start_is_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A run that goes on asks for many things at once, and knows its server's abilities already."""
+    record_waits(monkeypatch)
+    model = FakeModel(failing(20, TryAgain("too many requests", 0.1, Fault.BUSY)))
+    caller = Caller(model, MemoryJournal(), places=restless(), patience=1e6)
+    assert await caller.ask(HELLO, text_of) == "hi"
+
+
 async def test_a_connection_that_broke_is_tried_again_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

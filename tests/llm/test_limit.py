@@ -55,7 +55,7 @@ class Server:
                 self._answer(sent, began, size)
             else:
                 self.refusals += 1
-                self.limit.refused(sent, self.in_flight)
+                self.limit.refused(sent)
             self.in_flight -= 1
             self.places.append(self.limit.allowed)
 
@@ -89,7 +89,7 @@ class Server:
         if self._waiting:
             self._start(*self._waiting.popleft())
         tokens = 0 if size < 0.1 else round(50 * size)
-        self.limit.answered(sent, self.in_flight, self.now - began, tokens)
+        self.limit.answered(sent, self.now - began, tokens)
 
     def _later(self, seconds: float, sent: int, began: float, size: float) -> None:
         event = (self.now + seconds, next(self._number), sent, began, size)
@@ -171,11 +171,23 @@ def test_a_server_that_was_away_is_looked_at_anew() -> None:
     assert server.limit.allowed > 100
 
 
+def test_replies_that_come_in_step_tell_as_much_as_others() -> None:
+    """A server may work on one batch after the other."""
+    now = 0.0
+    limit = Limit(1, 256, clock=lambda: now)
+    for _ in range(20):
+        batch = [limit.sent() for _ in range(limit.allowed)]
+        now += 2.0
+        for sent in batch:
+            limit.answered(sent, 2.0, 100)
+    assert limit.allowed == 256
+
+
 def test_the_replies_to_a_few_requests_at_the_start_do_not_make_a_server_small() -> None:
     server = Server(64)
     for _ in range(4):  # one after the other, as a server's abilities are found out
         server.now += 1.0
-        server.limit.answered(server.limit.sent(), 1, 1.0, 5)
+        server.limit.answered(server.limit.sent(), 1.0, 5)
     server.run(30)
     assert min(server.places) == FIRST
 
@@ -185,5 +197,5 @@ def test_few_requests_say_nothing_about_more_places() -> None:
     limit = Limit(1, 256, clock=lambda: now)
     for _ in range(500):
         now += 0.01
-        limit.answered(limit.sent(), 2, 1.0, 50)
+        limit.answered(limit.sent(), 1.0, 50)
     assert limit.allowed == FIRST

@@ -29,7 +29,7 @@ async def asked_by(turn: int, places: Places, order: list[int]) -> Place:
 
 def answered(places: Places, place: Place) -> None:
     with places.use(place) as answer:
-        answer(REPLY)
+        answer(REPLY, 1.0)
 
 
 def failed(places: Places, place: Place, fault: Fault, wait: float | None = None) -> None:
@@ -131,7 +131,7 @@ async def test_a_rest_lasts_as_long_as_the_server_asks_for() -> None:
     clock = Clock()
     places = Places([Limit(4, 4, clock)], clock)
     for _ in range(FAULTS_TO_REST):
-        failed(places, await places.take(), Fault.BUSY, wait=60.0)
+        failed(places, await places.take(), Fault.BROKEN, wait=60.0)
     clock.now += 59.0
     assert await is_waiting(places.take())
     clock.now += 1.0
@@ -147,6 +147,52 @@ async def test_a_wave_of_refusals_before_the_first_replies_is_no_reason_to_rest(
     for place in held[20:]:
         failed(places, place, Fault.BROKEN)
     assert places.resting
+
+
+async def test_a_server_that_was_only_busy_keeps_the_places_that_were_found() -> None:
+    """Else it is asked for far too much after every rest, and refuses again."""
+    clock = Clock()
+    places = Places([Limit(1, 64, clock)], clock)
+    for _ in range(200):
+        if places.resting:
+            clock.now += 60.0
+        held = [await places.take()]
+        failed(places, held[0], Fault.BUSY)
+    clock.now += 60.0
+    answered(places, await places.take())
+    assert not places.resting
+    assert places.allowed < FIRST / 2
+
+
+async def test_the_first_of_several_rests_to_end_is_waited_for() -> None:
+    """The longer of them began first."""
+    places = Places([Limit(8, 8), Limit(8, 8)])
+    held = [await places.take() for _ in range(16)]
+    for number, wait in ((0, 200.0), (1, None)):
+        for place in held:
+            if place.server == number:
+                failed(places, place, Fault.BROKEN, wait)
+    waiting = [asyncio.create_task(places.take()) for _ in range(2)]
+    async with asyncio.timeout(10 * SHORTEST_REST):
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    assert {task.result().server for task in waiting if task.done()} == {1}
+    for task in waiting:
+        task.cancel()
+
+
+async def test_a_server_is_tried_although_requests_still_hang_there() -> None:
+    clock = Clock()
+    places = Places([Limit(4, 4, clock)], clock)
+    hanging = [await places.take() for _ in range(2)]
+    for _ in range(2):
+        failed(places, await places.take(), Fault.GONE)
+    clock.now += SHORTEST_REST
+    trial = await places.take()
+    assert await is_waiting(places.take())
+    answered(places, trial)
+    assert not places.resting
+    for place in hanging:
+        failed(places, place, Fault.TIMEOUT)
 
 
 async def test_a_rest_ends_by_itself() -> None:

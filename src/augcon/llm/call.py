@@ -217,10 +217,11 @@ class Caller:
         loses no more of them than there are places."""
         with self.places.use(place) as answered:
             async with self.budget.room_for(request):
+                began = self.places.clock()
                 with self.meter.in_flight_now():
                     reply = await (self.model, *self.others)[place.server].ask(request)
                 self.budget.count(reply.usage)
-            answered(reply)
+            answered(reply, self.places.clock() - began)
             self.meter.count(self.model.name, reply)
             await keep(reply)
         return reply
@@ -241,7 +242,7 @@ class Caller:
         )
         if fault.wait is not None and fault.wait > LONGEST_WAIT:
             return gone
-        known = self.meter.calls > 0
+        known = self.meter.calls > 0 or fault.fault is Fault.BUSY
         most = self.retries * (LENIENCE if fault.fault is Fault.BUSY else 1)
         silent = self.places.silence >= self.patience
         tried = attempt > FIRST_RETRIES or self.places.resting
@@ -256,11 +257,11 @@ class Caller:
         """Whether a server answers something else. Those that wait to know share one look."""
         if self._look is None:
             self._look = asyncio.ensure_future(self._looked(_something_else(request)))
-        try:
-            return await asyncio.shield(self._look)
-        finally:
-            if self._look is not None and self._look.done():
-                self._look = None
+            self._look.add_done_callback(self._forget_look)
+        return await asyncio.shield(self._look)
+
+    def _forget_look(self, _: asyncio.Future[bool]) -> None:
+        self._look = None
 
     async def _looked(self, request: Request) -> bool:
         for server in range(1 + len(self.others)):

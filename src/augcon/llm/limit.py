@@ -30,8 +30,8 @@ FLAT_ROUNDS = 2  # without it, and the server is full
 MOST_WAITING = 4.0  # times as many places as requests that a full server really works on
 FEW_REPLIES = 8  # by which a small server is known
 LONG_WAIT = 3.0  # times as long as it needs, for a reply among them
-QUICK_SECONDS = 0.2  # of the slowest reply of late, which counts for less with every other
-AGED = 0.95
+QUICK_SECONDS = 0.2  # of the slowest reply of late
+AGED = 0.95  # of what was true some time ago
 STRAGGLERS = 0.1  # of the places: so many of a round may still be out
 PROMPT_SIZE = 4  # tokens, that cost as much as beginning a reply, or so
 FULL = 0.8  # share of places in use, or a round says nothing about more of them
@@ -51,12 +51,13 @@ class _Round:
     """What happened since it began."""
 
     began: float
-    carried: int = 0  # in flight when it began, and not yet back
+    carried: int = 0  # out when it began, and not yet back
     sent: int = 0
     answered: int = 0
     refused: int = 0
     work: float = 0.0
     used: float = 0.0  # places in use, summed over outcomes
+    peak: int = 0  # of them; replies that come in step leave all places empty at once
 
     @property
     def outcomes(self) -> int:
@@ -95,6 +96,7 @@ class Limit:
     clock: Callable[[], float] = time.monotonic
     _places: float = field(init=False)
     _round: _Round = field(init=False)
+    _out: int = field(init=False, default=0)  # requests that were sent and are not back
     _number: int = field(init=False, default=0)  # of the round
     _epoch: int = field(init=False, default=0)  # its first round: before, places were others
     _fastest: dict[bool, float] = field(init=False, default_factory=dict)
@@ -122,32 +124,35 @@ class Limit:
     def sent(self) -> int:
         """A request goes out; its outcome is to be told with this number."""
         self._round.sent += 1
+        self._out += 1
+        self._round.peak = max(self._round.peak, self._out)
         return self._number
 
-    def answered(self, sent: int, in_flight: int, seconds: float, tokens: int) -> None:
-        """A reply came after so many seconds, while so many were in flight.
+    def answered(self, sent: int, seconds: float, tokens: int) -> None:
+        """A reply came after so many seconds.
 
         tokens  that were written for it; none for an embedding
         """
-        work = self._work(seconds, tokens)
+        work, out = self._work(seconds, tokens), self._out
         if self._is_known(sent):
             self._round.answered += 1
             self._round.work += work
-            self._round.used += in_flight
-            if tokens and in_flight >= FEW_REPLIES:
+            self._round.used += out
+            if tokens and out >= FEW_REPLIES:
                 self._look_at_first(seconds / (tokens + PROMPT_SIZE))
             self._judge_decrease()
-            self._end_round(in_flight)
+            self._end_round()
 
-    def refused(self, sent: int, in_flight: int) -> None:
+    def refused(self, sent: int) -> None:
         """The server said that it is too busy, or did not answer in time."""
+        out = self._out
         if self._is_known(sent):
             self._round.refused += 1
-            self._round.used += in_flight
+            self._round.used += out
             self._judge_decrease()
             if self._is_refused_more():
                 self._shrink()
-            self._end_round(in_flight)
+            self._end_round()
 
     def lost(self, sent: int) -> None:
         """There is no outcome that tells of the server's load."""
@@ -167,7 +172,8 @@ class Limit:
             self._begin_epoch()
 
     def _is_known(self, sent: int) -> bool:
-        """Whether the request was sent with the places that there are now, or with fewer."""
+        """It is back. Whether it was sent with the places that there are now, or with fewer."""
+        self._out -= 1
         if sent < self._number:
             self._round.carried -= 1
         return sent >= self._epoch
@@ -189,7 +195,7 @@ class Limit:
         self._places = self._within(FIRST)
         self._bound = float(self.most)
         self._starting, self._full, self._decrease = True, False, None
-        self._best, self._rounds = 0.0, 0
+        self._best, self._rounds, self._usual = 0.0, 0, 0.0
         self._fastest.clear()
         self._paces.clear()
         self._begin_epoch()
@@ -198,12 +204,13 @@ class Limit:
         return min(float(self.most), max(float(self.least), places))
 
     def _begin_epoch(self) -> None:
-        self._begin_round(0)
+        self._begin_round()
         self._epoch = self._number
+        self._round.carried = 0  # what was sent before tells nothing any more
 
-    def _begin_round(self, in_flight: int) -> None:
+    def _begin_round(self) -> None:
         self._number += 1
-        self._round = _Round(self.clock(), in_flight)
+        self._round = _Round(self.clock(), carried=self._out)
 
     def _is_refused_more(self) -> bool:
         done = self._round
@@ -234,16 +241,18 @@ class Limit:
             self._starting = was.starting
             self._begin_epoch()
 
-    def _end_round(self, in_flight: int) -> None:
+    def _end_round(self) -> None:
         done, now = self._round, self.clock()
         if done.outcomes < self._places or done.carried > STRAGGLERS * self._places:
             return
         if now <= done.began or self._decrease is not None:
             return
-        if done.used >= FULL * done.outcomes * self._places:
+        full = done.used >= FULL * done.outcomes * self._places
+        if full or (self._starting and done.peak >= self.allowed):
             self._grow(done.work / (now - done.began))
             self._places = self._within(self._places)
-        self._begin_round(in_flight - 1)
+        self._usual = AGED * self._usual + (1 - AGED) * min(self._usual, done.share_refused)
+        self._begin_round()
 
     def _grow(self, rate: float) -> None:
         self._rounds += 1

@@ -45,11 +45,13 @@ class _Server:
     gone: int = 0  # times that no connection could be made, in a row
     rest: float = 0.0  # the length of the present one
     rests_until: float = 0.0
+    away: bool = False  # it was not there at all
+    on_trial: bool = False  # with one request, whatever else hangs there
 
     def free(self, now: float) -> int:
-        if now < self.rests_until:
-            return 0
-        return (1 if self.rest else self.limit.allowed) - self.in_flight
+        if self.rest:
+            return int(now >= self.rests_until and not self.on_trial)
+        return self.limit.allowed - self.in_flight
 
 
 @dataclass(slots=True)
@@ -58,6 +60,7 @@ class Place:
 
     server: int
     sent: int
+    trial: bool = False
 
 
 @dataclass(slots=True)
@@ -111,9 +114,11 @@ class Places:
             number = await waiting
         except asyncio.CancelledError:
             if waiting.done() and not waiting.cancelled():
+                self._servers[waiting.result()].on_trial = False
                 self._give_back(waiting.result())
             raise
-        return Place(number, self._servers[number].limit.sent())
+        server = self._servers[number]
+        return Place(number, server.limit.sent(), server.on_trial)
 
     def beyond(self, server: int) -> Place:
         """A place there at once, above all limits and rests, to see whether it answers."""
@@ -121,45 +126,49 @@ class Places:
         return Place(server, self._servers[server].limit.sent())
 
     @contextmanager
-    def use(self, place: Place) -> Iterator[Callable[[Reply], None]]:
-        """The block is the request: a TryAgain that leaves it tells how the server is."""
+    def use(self, place: Place) -> Iterator[Callable[[Reply, float], None]]:
+        """The block is the request: a TryAgain that leaves it tells how the server is, and so does
+        a reply with the seconds that it took."""
         server = self._servers[place.server]
+        told = False
 
-        began, told = self.clock(), False
-
-        def answered(reply: Reply) -> None:
+        def answered(reply: Reply, seconds: float) -> None:
             nonlocal told
             told = True
             self._well(server)
-            seconds, tokens = self.clock() - began, reply.usage.completion_tokens
-            server.limit.answered(place.sent, server.in_flight, seconds, tokens)
+            server.limit.answered(place.sent, seconds, reply.usage.completion_tokens)
 
         try:
             yield answered
         except TryAgain as fault:
             if told := fault.fault in CROWDED:
-                server.limit.refused(place.sent, server.in_flight)
+                server.limit.refused(place.sent)
             self._ill(server, fault)
             raise
         finally:
             if not told:
                 server.limit.lost(place.sent)
+            if place.trial:
+                server.on_trial = False
             self._give_back(place.server)
 
     def _well(self, server: _Server) -> None:
         self.last_answer = self.clock()
         server.faults = server.gone = 0
-        if server.rest:
-            server.rest = server.rests_until = 0.0
+        server.rest = server.rests_until = 0.0
+        if server.away:  # with other neighbours perhaps, or as another process
+            server.away = False
             server.limit.restart()
 
     def _ill(self, server: _Server, fault: TryAgain) -> None:
         server.faults += 1
         server.gone += fault.fault is Fault.GONE
+        away = fault.fault in (Fault.GONE, Fault.LOST)
         failing = server.faults >= max(FAULTS_TO_REST, server.limit.allowed)
         if failing or server.gone >= REFUSALS_TO_REST or server.rest:
             if self.clock() < server.rests_until:
                 return  # one of those that were in flight when it began to rest
+            server.away = server.away or away
             server.rest = min(LONGEST_REST, max(SHORTEST_REST, 2 * server.rest))
             server.rests_until = self.clock() + max(server.rest, fault.wait or 0.0)
 
@@ -175,7 +184,9 @@ class Places:
             if (number := self._freest()) is None:
                 break
             _, _, waiting = heapq.heappop(self._waiting)
-            self._servers[number].in_flight += 1
+            server = self._servers[number]
+            server.in_flight += 1
+            server.on_trial = bool(server.rest)
             waiting.set_result(number)
         if self._waiting:
             self._room.clear()
@@ -196,7 +207,10 @@ class Places:
         """Look again when the first of those that rest is to be tried."""
         now = self.clock()
         ends = [server.rests_until for server in self._servers if server.rests_until > now]
-        if self._alarm is None and ends:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        if ends:
             loop = asyncio.get_running_loop()
             self._alarm = loop.call_later(min(ends) - now + 0.001, self._wake)
 

@@ -97,10 +97,14 @@ def read_reply(request: Request, body: object) -> Reply:
 
 def _usage(request: Request, body: Mapping[str, Any], written: str) -> Usage:
     """As the server counts, and about that where it does not: a budget must not see nothing."""
-    if counted := body.get("usage"):
-        prompt, completion = counted.get("prompt_tokens"), counted.get("completion_tokens")
-        return Usage(int(prompt or 0), int(completion or 0))
-    return Usage(sum(map(about_tokens, texts_of(request))), about_tokens(written))
+    counted = body.get("usage") or {}
+    prompt, completion = counted.get("prompt_tokens"), counted.get("completion_tokens")
+    if prompt is None:
+        prompt = sum(map(about_tokens, texts_of(request)))
+    if completion is None:
+        rest = int(counted.get("total_tokens") or 0) - int(prompt)
+        completion = max(rest, about_tokens(written))
+    return Usage(int(prompt), int(completion))
 
 
 def _choice(raw: Mapping[str, Any]) -> Choice:
