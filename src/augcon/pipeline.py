@@ -41,11 +41,11 @@ async def generate(corpus: Corpus, settings: Settings, run: Run, watch: Watch) -
     """
     started = time.monotonic()
     open_books(corpus, settings, run)
-    run.ledger.reopen_failed()
     watch.contexts = run.ledger.count_roots()
     try:
-        if next(run.ledger.pending(), None) is not None:
-            _expect(settings, run, watch, ASSUMED)
+        if next(run.ledger.pending(), None) is not None or run.ledger.may_go_well():
+            if run.ledger.fact("forecast") is None:
+                _expect(settings, run, watch, ASSUMED)
             _demand_agreement(settings, run, watch)
             await _with_models(settings, run, watch)
     except ExceptionGroup as faults:
@@ -89,6 +89,7 @@ async def _with_models(settings: Settings, run: Run, watch: Watch) -> None:
         asyncio.TaskGroup() as group,
     ):
         watch.model_ready, watch.places = time.monotonic(), models.generator.places
+        run.ledger.reopen_failed()
         found = Served.found(schema=models.schema, embeddings=models.embedder is not None)
         _expect(settings, run, watch, found)
         stages = _prepared(settings, models, run, watch, group)

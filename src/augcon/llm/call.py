@@ -4,9 +4,9 @@ A stage hands over a request and a parser, and gets what the parser returns. Eve
 needs around that is here, once: replay from the journal, a bound on calls in flight, back-off on
 passing faults, and bounded re-asking when a reply cannot be used.
 
-Every reply that was paid for is journalled, the unusable ones marked as such: a resumed run then
-reaches the same verdict on them without asking again. An unusable reply is never an answer,
-because every replay goes through the parser again.
+Every reply that came and could be read is journalled, the unusable ones marked as such: a resumed
+run then reaches the same verdict on them without asking again. An unusable reply is never an
+answer, because every replay goes through the parser again.
 """
 
 from __future__ import annotations

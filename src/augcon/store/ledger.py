@@ -58,6 +58,8 @@ PAIRS = """
 """
 
 
+REOPEN = "UPDATE contexts SET state = 'pending', reason = '', detail = '' WHERE id = ?"
+
 # Root contexts in which something failed for a reason that may have passed.
 MAY_GO_WELL = """
     SELECT id FROM contexts WHERE state = 'failed' AND reason = 'unexpected_error'
@@ -277,14 +279,25 @@ class Ledger:
 
         self._database.write(reopen).result()
 
+    def may_go_well(self) -> bool:
+        """Whether something failed that may go well another time.
+
+        That is what the server stumbled over, and what nobody expected.
+        """
+        return self._database.row(MAY_GO_WELL) is not None
+
     def reopen_failed(self) -> None:
         """Take up contexts again in which something failed that may go well another time.
 
-        That is what the server stumbled over, and what nobody expected. The journal holds the
-        replies to all the rest, and what was refused or never usable stays out by itself only
-        where nothing else in its context failed.
+        What came of them stays until it is replaced. The journal holds the replies to all the
+        rest, and what was refused or never usable stays out by itself only where nothing else in
+        its context failed.
         """
-        self._database.write(lambda c: _reopen(c, MAY_GO_WELL)).result()
+
+        def reopen(c: sqlite3.Connection) -> None:
+            c.executemany(REOPEN, c.execute(MAY_GO_WELL).fetchall())
+
+        self._database.write(reopen).result()
 
     async def finish_context(self, result: Augmented) -> None:
         """Write everything that came of one context, at once."""
