@@ -172,7 +172,8 @@ def _demand_pairs(run: Run) -> None:
         raise CorpusError(f"nothing was asked: {left}")
     if failures := run.ledger.why_failed():
         raise ModelError(
-            f"not one pair: {failures}. See `augcon status {run.folder}`; --fresh asks anew"
+            f"not one pair: {failures}. See `augcon status {run.folder}`; the same command asks "
+            "again for what the server stumbled over, --fresh for everything"
         )
 
 

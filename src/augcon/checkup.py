@@ -99,4 +99,6 @@ async def _listed(url: str, key: str | None, settings: ModelSettings) -> Check:
     if settings.name in names:
         return Check("server", True, f"{url} serves {settings.name}")
     listed = ", ".join(names[:8]) or "nothing"
-    return Check("server", False, f"{url} does not list {settings.name}: {listed}", needed=False)
+    return Check(
+        "server", False, f"{url} does not list {settings.name}, but {listed}", needed=False
+    )

@@ -74,7 +74,10 @@ class ModelSettings(_Strict):
     min_concurrency: Count = Field(1, description="never fewer calls in flight at one server")
     timeout: float = Field(600.0, gt=0, le=86_400, description="seconds for one whole reply")
     read_timeout: float = Field(
-        300.0, gt=0, le=86_400, description="seconds without a byte from the server"
+        300.0,
+        gt=0,
+        le=86_400,
+        description="seconds without a byte; replies come whole, so more than the slowest takes",
     )
     patience: float = Field(
         300.0, ge=0, description="seconds without any answer before the run stops"

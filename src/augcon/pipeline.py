@@ -52,6 +52,7 @@ async def generate(corpus: Corpus, settings: Settings, run: Run, watch: Watch) -
         fault = single_fault(faults)
         if isinstance(fault, BudgetSpentError):  # what was paid for can be used
             _write_out(run, settings.selection)
+            raise BudgetSpentError(f"{fault} {_so_far(run)}") from faults
         raise fault from faults
     finally:
         run.ledger.add_to_fact("seconds", time.monotonic() - started)
@@ -60,6 +61,13 @@ async def generate(corpus: Corpus, settings: Settings, run: Run, watch: Watch) -
         run.ledger.add_counts("asked", watch.meter.asked)
     run.ledger.set_fact("finished", "yes")
     _write_out(run, settings.selection)
+
+
+def _so_far(run: Run) -> str:
+    books = run.books()
+    contexts = books.stages["contexts"]
+    told = f"{contexts.kept} of {contexts.kept + contexts.pending} root contexts are finished"
+    return f"{told}; their {books.pairs} pairs are written."
 
 
 def _write_out(run: Run, selection: SelectionSettings) -> None:

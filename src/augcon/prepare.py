@@ -17,7 +17,7 @@ import numpy as np
 from augcon.answer import FEWEST_TO_SEARCH, GenerateResponder, Responder, Search
 from augcon.assemble import assemble_generator, assemble_small_responder, is_embedded
 from augcon.config import Settings
-from augcon.errors import ItemError
+from augcon.errors import ItemError, ModelError, RequestFailed
 from augcon.llm.models import Models
 from augcon.prompts import Library
 from augcon.prompts.library import prompt_language
@@ -95,6 +95,7 @@ async def _fitted(
     differences = await _differences(contrasts, embed)
     books = _books(contrasts)
     if len(contrasts.pairs) < FEWEST_PAIRS:
+        _demand_a_server(grown, contrasts)
         why = f"only {len(contrasts.pairs)} contrast pairs, {FEWEST_PAIRS} are needed"
         return json.dumps({"ranker": "heuristic", "why": why, "head": [], "contrasts": books})
     found = await asyncio.to_thread(
@@ -115,6 +116,18 @@ async def _fitted(
             "head": found.head,
         }
     )
+
+
+def _demand_a_server(grown: Sequence[Sequence[Node]], contrasts: Contrasts) -> None:
+    """A scorer that only the server's faults kept from being fitted is fitted another time."""
+    faults = contrasts.faults + sum(
+        node.verdict.reason == RequestFailed.reason for nodes in grown for node in nodes
+    )
+    if faults:
+        raise ModelError(
+            f"the scorer could not be fitted: the server failed at {faults} requests of the pilot. "
+            "Nothing is lost: the same command goes on once the server is well."
+        )
 
 
 async def _grown(tree: Tree, pilot: Sequence[Context], width: int) -> list[tuple[Node, ...]]:
@@ -146,7 +159,8 @@ async def _differences(contrasts: Contrasts, embed: Embed) -> list[Vectors]:
         try:
             better = await embed(pair.context.text, pair.better)
             return better - await embed(pair.context.text, pair.worse)
-        except ItemError:
+        except ItemError as error:
+            contrasts.faults += isinstance(error, RequestFailed)
             return None
 
     async with asyncio.TaskGroup() as group:

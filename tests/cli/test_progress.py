@@ -80,7 +80,7 @@ async def test_a_server_that_does_not_answer_is_told_with_the_time_since_it_did(
         with pytest.raises(TryAgain), places.use(await places.take()):
             raise TryAgain("nobody there", fault=Fault.GONE)
     clock.now += 40
-    assert row(view, "server") == "the server does not answer, waiting since 40 s"
+    assert row(view, "server") == "the server does not answer, waiting for 40 s"
 
 
 async def test_a_long_silence_is_told_while_calls_are_in_flight() -> None:

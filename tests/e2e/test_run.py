@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import augcon
+from augcon.errors import ModelError
 from augcon.llm import call as call_path
 from augcon.store import Run
 from augcon.watch import Watch
@@ -404,3 +405,15 @@ def test_the_books_as_json_hold_what_is_promised(fresh: augcon.Result) -> None:
         assert stage["in"] == (
             stage["kept"] + sum(stage["rejected"].values()) + stage["failed"] + stage["pending"]
         )
+
+
+def test_a_scorer_that_only_the_servers_faults_prevented_is_fitted_another_time(
+    corpus: Path, tmp_path: Path, fresh: augcon.Result, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(call_path, "BACKOFF_SECONDS", 0.0)
+    out = tmp_path / "out"
+    with simulated_server(Faults(fail_for='"first"')) as server:  # in the schema of a split
+        with pytest.raises(ModelError, match=r"scorer could not be fitted.*same command goes on"):
+            run(corpus, out, server)
+        server.faults.fail_for = ""
+        assert dataset(run(corpus, out, server).folder) == dataset(fresh.folder)

@@ -24,9 +24,7 @@ import pty
 
 QUESTION = "go on? [Y/n]"
 SECONDS = 60.0
-PRICED = """
-[model]
-patience = 0.5
+PRICED = """patience = 0.5
 price_per_million_prompt_tokens = 0.5
 price_per_million_completion_tokens = 1.5
 """
@@ -41,8 +39,7 @@ def server() -> Iterator[Simulation]:
 @pytest.fixture
 def arguments(tmp_path: Path, server: Simulation) -> list[object]:
     (tmp_path / "valley.txt").write_text(english(1, 12), encoding="utf-8")
-    config = small_settings(tmp_path)
-    config.write_text(config.read_text().replace("\n[model]\npatience = 0.5\n", PRICED))
+    config = small_settings(tmp_path, model=PRICED)
     out = ["-o", tmp_path / "out", "--config", config]
     return ["run", tmp_path / "valley.txt", *out, *at(server)]
 

@@ -176,6 +176,14 @@ async def test_an_unknown_model_is_named() -> None:
             await model.ask(ASK)
 
 
+async def test_the_commonest_slip_in_a_url_is_named() -> None:
+    async with reached() as (_, server):
+        bare = OpenAIModel(server.url.removesuffix("/v1"), MODEL)
+        with pytest.raises(ModelError, match=r"did you mean http://[0-9.:]+/v1\?"):
+            await bare.ask(ASK)
+        await bare.close()
+
+
 async def test_a_server_that_is_not_there_is_named() -> None:
     with socket.socket() as taken:  # bound, and nobody listens
         taken.bind(("127.0.0.1", 0))
@@ -191,7 +199,7 @@ async def test_a_server_that_is_not_there_is_named() -> None:
 async def test_a_server_that_does_not_answer_is_not_waited_for_without_end() -> None:
     with serving(Faults(delay=30)) as server:
         model = OpenAIModel(server.url, MODEL, timeout=0.2)
-        with pytest.raises(TryAgain, match="did not answer in time"):
+        with pytest.raises(TryAgain, match=r"sent no whole reply within 0.2 s \(model.timeout\)"):
             await model.ask(ASK)
         await model.close()
 

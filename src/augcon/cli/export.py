@@ -35,5 +35,11 @@ def export(
     import augcon
 
     target = to or out / "dataset" / f"{format}.jsonl"
-    count = augcon.open(out).export(target, format)
+    result = augcon.open(out)
+    count = result.export(target, format)
     typer.echo(f"{count} pairs: {target}")
+    books = result.books
+    if books.state != "finished":
+        contexts = books.stages["contexts"]
+        told = f"{contexts.kept} root contexts are finished, {contexts.pending} are to come"
+        typer.echo(f"augcon: the run is unfinished: {told}", err=True)

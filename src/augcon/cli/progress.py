@@ -120,7 +120,7 @@ class _View:
         if budget is not None and budget.bounded:
             yield "budget", f"{budget.spent_share:.0%} spent"
         if places is not None and places.resting:
-            since = f"waiting since {places.silence:.0f} s"
+            since = f"waiting for {places.silence:.0f} s"
             yield "server", f"the server does not answer, {since}"
         elif places is not None and self.watch.meter.in_flight and places.silence > SILENT_SECONDS:
             yield "server", f"no reply for {places.silence:.0f} s"
@@ -150,9 +150,9 @@ def _talk(view: _View, stop: threading.Event) -> None:
     while not stop.wait(POLL_SECONDS):
         now = time.monotonic()
         here = view.download or view.watch.step
-        if view.watch.step != step or now - said >= LINE_SECONDS:
+        if here and (view.watch.step != step or now - said >= LINE_SECONDS):
             said, step = now, view.watch.step
-            print(view.line() if here else "starting", file=sys.stderr, flush=True)
+            print(view.line(), file=sys.stderr, flush=True)
 
 
 def _clock(seconds: float) -> str:

@@ -37,9 +37,6 @@ def status(out: Out, json: Json = False) -> None:
             + (f"; ranked by {books.ranking}" if books.ranking else "")
             + ("" if books.cost is None else f"; cost {books.cost:.2f}")
         )
-        if books.models:
-            told = ", ".join(f"{name or 'no name'} {n}" for name, n in books.models.items())
-            typer.echo(f"models that answered: {told}")
         for name in books.others:
             typer.echo(f"the server answered as {name!r}")
     if not books.balanced:

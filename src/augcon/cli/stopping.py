@@ -34,6 +34,11 @@ class Stopping:
     cancel: Callable[[], Callable[[], object] | None] = lambda: None
     asked: bool = field(init=False, default=False)
 
+    @property
+    def told(self) -> str:
+        kept = f"all that is done is kept in {self.out}"
+        return f"augcon: stopping; {kept}, and {self.goes_on} goes on from it"
+
     def signalled(self, number: int, frame: FrameType | None) -> None:
         """Cancel all that is in flight, and leave all the same where that takes too long.
 
@@ -42,10 +47,7 @@ class Stopping:
         """
         if not self.asked:
             self.asked = True
-            _say(
-                f"augcon: stopping; all that is done is kept in {self.out}, "
-                f"and {self.goes_on} goes on from it"
-            )
+            _say(self.told)
         cancel = self.cancel()
         if cancel is None:
             leave()
@@ -66,6 +68,8 @@ def interruptible(out: Path, goes_on: str = "the same command") -> Iterator[Stop
     except BaseException as error:
         if not stopping.asked:
             raise
+        if sys.stderr.isatty():  # what shows the run has drawn over it
+            _say(stopping.told)
         raise typer.Exit(INTERRUPTED) from error
     finally:
         for number, handler in before.items():

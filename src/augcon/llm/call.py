@@ -237,12 +237,13 @@ class Caller:
         are waited for, but not where they never answered: those are more likely wrong than busy.
         """
         told = f"{self.model.name}: {fault.problem} ({attempt} tries)"
+        known = self.meter.calls > 0 or fault.fault is Fault.BUSY
+        hint = "" if known else " Is it running, and is --base-url right?"
         gone = ModelError(
-            f"{told}. Nothing is lost: the same command goes on once the server is well."
+            f"{told}.{hint} Nothing is lost: the same command goes on once the server is well."
         )
         if fault.wait is not None and fault.wait > LONGEST_WAIT:
             return gone
-        known = self.meter.calls > 0 or fault.fault is Fault.BUSY
         most = self.retries * (LENIENCE if fault.fault is Fault.BUSY else 1)
         silent = self.places.silence >= self.patience
         tried = attempt > FIRST_RETRIES or self.places.resting

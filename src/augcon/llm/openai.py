@@ -113,7 +113,13 @@ class OpenAIModel:
             told = f"cannot reach {self.base_url} ({type(cause).__name__})"
             raise TryAgain(told, fault=Fault.GONE) from error
         except TimeoutError as error:
-            told = f"{self.base_url} did not answer in time"
+            silent = isinstance(error, aiohttp.SocketTimeoutError)
+            told = (
+                f"sent nothing for {self._waits.sock_read:g} s (model.read_timeout)"
+                if silent
+                else f"sent no whole reply within {self._waits.total:g} s (model.timeout)"
+            )
+            told = f"{self.base_url} took the request and {told}"
             raise TryAgain(told, fault=Fault.TIMEOUT) from error
         except (aiohttp.ClientError, OSError) as error:
             told = f"lost the connection to {self.base_url} ({type(error).__name__})"
@@ -167,9 +173,11 @@ class OpenAIModel:
             hint = f"{hint} {self._key_variable}"
             return KeyRefusedError(f"{where}: the API key {hint}. The server says: {said}")
         if status == 404:
+            path = urlsplit(self.base_url).path
+            meant = "" if path else f" (did you mean {self.base_url}/v1?)"
             return NotServedError(
-                f"{where}: no model {self.name!r} or no {urlsplit(self.base_url).path or '/'} "
-                f"path there; check --model and --base-url. The server says: {said}"
+                f"{where}: no model {self.name!r} or no {path or '/'} path there; "
+                f"check --model and --base-url{meant}. The server says: {said}"
             )
         if status == 402 or codes & QUOTA_CODES:
             return ModelError(f"{where}: the quota is spent. The server says: {said}")

@@ -11,7 +11,7 @@ import heapq
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from augcon.errors import ItemError
+from augcon.errors import ItemError, RequestFailed
 from augcon.prompts import Weakening
 from augcon.records import Context, Question
 
@@ -33,11 +33,15 @@ class Contrast:
 
 @dataclass(slots=True)
 class Contrasts:
-    """What was gathered: entered = len(pairs) + same + failed."""
+    """What was gathered: entered = len(pairs) + same + failed.
+
+    faults  how many of the failed are the server's, and may go well another time
+    """
 
     entered: int = 0
     same: int = 0
     failed: int = 0
+    faults: int = 0
     pairs: list[Contrast] = field(default_factory=list)
 
 
@@ -84,7 +88,8 @@ async def contrast(
     async def ask(question: Question, kind: Weakening) -> str | None:
         try:
             return await weak_question(question.context, kind)
-        except ItemError:
+        except ItemError as error:
+            gathered.faults += isinstance(error, RequestFailed)
             return None
 
     async with asyncio.TaskGroup() as group:
