@@ -59,7 +59,7 @@ async def test_an_item_is_begun_only_when_the_model_has_a_place_that_nobody_wait
         place = await places.take()
         await gate.wait()
         with places.use(place) as answered:
-            answered(Reply((Choice("hi"),)))
+            answered(Reply((Choice("hi"),)), 0.1)
 
     running = asyncio.create_task(each(items(), work, never_told, 100, places.room))
     for _ in range(50):
