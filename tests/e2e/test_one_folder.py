@@ -115,8 +115,7 @@ def test_a_fresh_run_asks_anew_and_keeps_the_earlier_one(
     assert f"the earlier run is kept as {out / 'run.1.db'}" in line
     assert "leave --fresh out" in line
     books = json.loads(call("status", out, "--json").stdout)
-    # The one request more is the probe for embeddings, which no journal keeps.
-    assert books["calls"] == journalled(out) == len(server.log.bodies) - asked - 1
+    assert books["calls"] == journalled(out) == len(server.log.bodies) - asked
     assert (out / "dataset.1" / "train.jsonl").read_bytes() == old
     assert len(rows(out)) == books["pairs"] == len(augcon.open(out))
     exported = call("export", out, "--to", tmp_path / "new.jsonl")
