@@ -97,9 +97,8 @@ def is_of(kind: str, value: Any, schema: Schema) -> bool:
     if not isinstance(value, KINDS[kind]) or (isinstance(value, bool) and kind != "boolean"):
         return False
     if kind == "object":
-        if "properties" not in schema:  # of an object of which nothing is said, anything will do
-            return True
-        known = schema["properties"]
+        # Of an object of which nothing is said, anything will do.
+        known = schema.get("properties", dict.fromkeys(value, {}))
         return set(schema.get("required", ())) <= set(value) <= set(known) and all(
             satisfies(each, known[name]) for name, each in value.items()
         )
