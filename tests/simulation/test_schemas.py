@@ -98,7 +98,7 @@ def is_of(kind: str, value: Any, schema: Schema) -> bool:
         return False
     if kind == "object":
         # Of an object of which nothing is said, anything will do.
-        known = schema.get("properties", dict.fromkeys(value, {}))
+        known = schema.get("properties", {name: {} for name in value})
         return set(schema.get("required", ())) <= set(value) <= set(known) and all(
             satisfies(each, known[name]) for name, each in value.items()
         )
