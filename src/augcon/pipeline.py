@@ -46,8 +46,10 @@ async def generate(corpus: Corpus, settings: Settings, run: Run, watch: Watch) -
         if next(run.ledger.pending(), None) is not None or run.ledger.may_go_well():
             if run.ledger.fact("forecast") is None:
                 _expect(settings, run, watch, ASSUMED)
-            _demand_agreement(settings, run, watch)
-            await _with_models(settings, run, watch)
+            watch.budget = _budget(settings, run)
+            watch.calls_before = watch.budget.spent.calls
+            _demand_agreement(watch.budget, run, watch)
+            await _with_models(settings, run, watch, watch.budget)
     except ExceptionGroup as faults:
         fault = single_fault(faults)
         if isinstance(fault, BudgetSpentError):  # what was paid for can be used
@@ -79,10 +81,8 @@ def _write_out(run: Run, selection: SelectionSettings) -> None:
     write_report(run)
 
 
-async def _with_models(settings: Settings, run: Run, watch: Watch) -> None:
+async def _with_models(settings: Settings, run: Run, watch: Watch, budget: Budget) -> None:
     watch.step = "starting or reaching the model"
-    watch.budget = _budget(settings, run)
-    watch.calls_before = watch.budget.spent.calls
     async with (
         open_models(
             settings.model,
@@ -92,7 +92,7 @@ async def _with_models(settings: Settings, run: Run, watch: Watch) -> None:
             watch.meter,
             watch.download,
             longest_request(settings),
-            watch.budget,
+            budget,
         ) as models,
         asyncio.TaskGroup() as group,
     ):
@@ -129,11 +129,10 @@ def _expect(settings: Settings, run: Run, watch: Watch, served: Served) -> None:
     run.ledger.expect(watch.forecast)
 
 
-def _demand_agreement(settings: Settings, run: Run, watch: Watch) -> None:
-    prices, budget = settings.model.prices, settings.budget
-    if prices is None or (budget.calls, budget.tokens, budget.cost) != (None, None, None):
+def _demand_agreement(budget: Budget, run: Run, watch: Watch) -> None:
+    if budget.prices is None or budget.bounded:
         return
-    outlook = run.books(prices).forecast
+    outlook = run.books(budget.prices).forecast
     if outlook is not None:
         watch.agree(outlook.expected.beyond(outlook.so_far))
 

@@ -220,8 +220,8 @@ async def _file(
     (server,), (serving,) = servers.endpoints, servers.servings
     await _demand_same_model(remember, server.name)
     # It answers when it can, and a child that is gone is noticed without a time-out.
-    patience = settings.timeout if "timeout" in settings.model_fields_set else SLOWEST_REPLY
-    model = OpenAIModel(server.base_url, server.name, server.api_key, patience)
+    timeout = settings.timeout if "timeout" in settings.model_fields_set else SLOWEST_REPLY
+    model = OpenAIModel(server.base_url, server.name, server.api_key, timeout)
     stack.push_async_callback(model.close)
     generator = caller([model], Places.fixed(serving.slots))
     schema = settings.structure != "marked" and settings.endpoint == "chat"
@@ -312,15 +312,7 @@ async def _embedding_model(generator: Caller, settings: ModelSettings) -> str:
     name = settings.name if settings.embeddings == "auto" else settings.embeddings
     model, *others = connect(settings, name)
     # A meter that has counted the generator's calls: this server is known to answer.
-    caller = Caller(
-        model,
-        generator.journal,
-        places=generator.places,
-        budget=generator.budget,
-        patience=generator.patience,
-        meter=replace(generator.meter),
-        others=others,
-    )
+    caller = replace(generator, model=model, others=others, meter=replace(generator.meter))
     try:
         found = await caller.ask(Request("embedding", text="probe"), lambda r: bool(r.embedding))
     except (ItemError, NotServedError) as error:

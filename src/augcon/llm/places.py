@@ -188,10 +188,7 @@ class Places:
             server.in_flight += 1
             server.on_trial = bool(server.rest)
             waiting.set_result(number)
-        if self._waiting:
-            self._room.clear()
-            self._wake_later()
-        elif self._freest() is not None:
+        if not self._waiting and self._freest() is not None:
             self._room.set()
         else:
             self._room.clear()
