@@ -140,7 +140,8 @@ def _pip_fault(named: str, said: str) -> str:
 
 def _bytes_in(folder: Path) -> int:
     total = 0
-    for file in folder.rglob("*"):
-        with suppress(OSError):  # pip removes files while we look
-            total += file.stat().st_size
+    for parent, _, names in os.walk(folder):  # pip removes files and folders while we look
+        for name in names:
+            with suppress(OSError):
+                total += Path(parent, name).stat().st_size
     return total
