@@ -264,6 +264,18 @@ async def test_servers_that_have_answered_before_are_waited_for(
     assert sum(waits) > 300
 
 
+async def test_a_server_that_comes_and_goes_costs_no_request_its_tries(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Others are answered in between; this one is always the first to find that nobody is there."""
+    record_waits(monkeypatch)
+    refused = failing(40, TryAgain("connection refused", fault=Fault.GONE))
+    model = FakeModel(lambda r: refused(r) if r == HELLO else "yes")
+    caller = Caller(model, MemoryJournal(), retries=3, places=restless())
+    caller.meter.calls = 1
+    assert await caller.ask(HELLO, text_of) == "hi"
+
+
 async def test_a_busy_server_is_nobodys_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     """Refused far more often than a request that fails is asked, while others are answered."""
     record_waits(monkeypatch)

@@ -121,6 +121,25 @@ def seed_of(*parts: str | int) -> int:
 
 
 @dataclass(slots=True)
+class _Trouble:
+    """What one request has met so far.
+
+    its_own  those tries that the request itself may be to blame for; where no connection could be
+             made it never was sent
+    since    the first of them, on the clock of the places
+    """
+
+    tries: int = 0
+    its_own: int = 0
+    since: float = 0.0
+
+    def add(self, fault: TryAgain, now: float) -> None:
+        self.tries += 1
+        self.its_own += fault.fault is not Fault.GONE
+        self.since = self.since or now
+
+
+@dataclass(slots=True)
 class Caller:
     """A model behind the call path.
 
@@ -199,16 +218,15 @@ class Caller:
 
     async def _asked(self, request: Request, keep: Keep) -> Reply:
         """The reply, after as many passing faults as it takes to tell whose fault it is."""
-        attempt, since = 0, 0.0
+        trouble = _Trouble()
         while True:
             try:
                 return await self._asked_at(await self.places.take(), request, keep)
             except TryAgain as fault:
-                attempt += 1
-                since = since or self.places.clock()
-                if (verdict := await self._verdict(request, fault, attempt, since)) is not None:
+                trouble.add(fault, self.places.clock())
+                if (verdict := await self._verdict(request, fault, trouble)) is not None:
                     raise verdict from fault
-                wait = _backoff(attempt, fault)
+                wait = _backoff(trouble.tries, fault)
             # The place is given back by now: others may ask while this one waits.
             await asyncio.sleep(wait)
 
@@ -227,16 +245,14 @@ class Caller:
         return reply
 
     async def _verdict(
-        self, request: Request, fault: TryAgain, attempt: int, since: float
+        self, request: Request, fault: TryAgain, trouble: _Trouble
     ) -> AugConError | None:
         """Whose fault it is, once that is clear; None while it may pass.
-
-        since  the first fault of this request, on the clock of the places
 
         Servers that answer other requests fail at this one alone. Servers that answer nothing
         are waited for, but not where they never answered: those are more likely wrong than busy.
         """
-        told = f"{self.model.name}: {fault.problem} ({attempt} tries)"
+        told = f"{self.model.name}: {fault.problem} ({trouble.tries} tries)"
         known = self.meter.calls > 0 or fault.fault is Fault.BUSY
         hint = "" if known else " Is it running, and is --base-url right?"
         gone = ModelError(
@@ -246,12 +262,12 @@ class Caller:
             return gone
         most = self.retries * (LENIENCE if fault.fault is Fault.BUSY else 1)
         silent = self.places.silence >= self.patience
-        tried = attempt > FIRST_RETRIES or self.places.resting
-        if not tried or (attempt <= most and known and not silent):
+        tried = trouble.tries > FIRST_RETRIES or self.places.resting
+        if not tried or (trouble.its_own <= most and known and not silent):
             return None
-        answers_others = self.places.last_answer > since and not silent
+        answers_others = self.places.last_answer > trouble.since and not silent
         if answers_others or await self._is_there(request):
-            return RequestFailed(told) if attempt > most else None
+            return RequestFailed(told) if trouble.its_own > most else None
         return gone if silent or not known else None
 
     async def _is_there(self, request: Request) -> bool:
