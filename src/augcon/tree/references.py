@@ -1,0 +1,207 @@
+"""What a sentence refers to that only the text before it tells, read by words and not by meaning.
+
+    (sentence, text before it) → the dangling references in it (`dangling`)
+    (sentence, its mended form) → the reason not to take that, or "" (`objection`)
+
+English and Chinese. Finding is cheap and errs on both sides: a reference that is not noticed stays
+as it is, and one that is none costs a call that gives the sentence back unchanged. Checking errs
+on one side: a mended sentence is taken only where its words show that nothing was added or lost.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from augcon.corpus import Span, count_units, sentence_spans
+from augcon.corpus.sentences import sentence_ends_whole
+from augcon.rouge import tokens
+from augcon.words import content_words, foreign_name, is_negative, stem, stems, words
+
+__all__ = ["dangling", "objection"]
+
+GROWTH = 1.5  # × the sentence's units, and
+SLACK_UNITS = 12  # so many more, for the names that are put in
+
+LINKS = frozenset(
+    (
+        "however therefore thus also moreover furthermore then later afterwards meanwhile instead "
+        "consequently finally still nevertheless though although because while additionally "
+        "besides hence likewise similarly subsequently eventually soon again too well addition "
+        "result fact example"
+    ).split()
+)
+_MONTHS = frozenset(
+    (
+        "january february march april may june july august september october november december"
+    ).split()
+)
+_WORD = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*")
+_PERSON = frozenset("he she him her his hers".split())
+_THING = frozenset("it its they them their theirs".split())
+_DEMONSTRATIVE = frozenset("this these such".split())
+_POINTING = re.compile(
+    r"\bthat (?:time|year|day|period|moment|era)\b|^that\b|^those\b|\bthe (?:former|latter)\b",
+    re.IGNORECASE,
+)
+_OPENING = re.compile(
+    r"(?:(?:In|By|Since|After|Until) [12]\d{3}|However|Later|Then|Meanwhile|Instead|Today),? "
+)
+_DEFINITE = re.compile(r"[Tt]he ([a-z\-]+)\b(?! (?:of|that|which|who|where|whose)\b)")
+
+_CLAUSE_MARK = re.compile("[，,；;：:。.!！?？]|$")
+_NEAR = 6  # characters of a clause within which a Chinese pronoun can hardly mean what stands there
+_MEASURE = "座个個种種项項条條位家次件所艘本届屆支名些款样樣段场場一二两兩三"
+_PRONOUN_ZH = re.compile(
+    "(?<!其)[他她它牠祂](?:们|們)?|(?<![尤极極与與莫任])其(?![他它牠中实實余餘次间間])"
+)
+_DEMONSTRATIVE_ZH = re.compile(
+    "(?<![应應活理])[该該]|(?<![因从從彼如至由就])此(?![外后後])|[这這](?![里裡])"
+    "|上述|前者|[后後]者|那(?:时|時|年|个|個|些)"
+)
+_FUNCTION_ZH = frozenset(
+    (
+        "的 了 在 是 和 与 與 及 于 於 被 把 将 將 由 也 都 而 且 并 並 又 从 從 对 對 为 為 以 "
+        "等 着 著 过 過 地 得 之 所 其 他 她 它 他们 她们 它们 他們 她們 它們 这 這 该 該 此 那 "
+        "不过 不過 但 但是 然而 因此 所以 于是 於是 此外 同时 同時 后来 後來 随后 隨後 接着 则 "
+        "則 就 还 還 让 讓 使 一 个 個"
+    ).split()
+)
+_NEGATIVE_ZH = frozenset("不 没 沒 没有 沒有 未 无 無 非 从未 不是 不能 不会 不再".split())
+
+
+def dangling(sentence: str, before: str, language: str) -> list[Span]:
+    """The places in a sentence that refer to what stands `before` it, in order; mostly none."""
+    found = _chinese(sentence) if language.startswith("zh") else _english(sentence, before)
+    return sorted(set(found), key=lambda span: span.start)
+
+
+def objection(
+    mended: str, sentence: str, references: Sequence[Span], source: str, language: str
+) -> str:
+    """Why the mended sentence may not take the sentence's place, in a few words, or "".
+
+    source  the text that both were read in: all of the words must be its own
+    """
+    if len(sentence_spans(mended, language)) != 1 or "\n" in mended:
+        return "not one sentence"
+    if sentence_ends_whole(sentence) != sentence_ends_whole(mended):
+        return "it does not end as it did"
+    if count_units(mended) > GROWTH * count_units(sentence) + SLACK_UNITS:
+        return "it has grown too much"
+    kept = _without(sentence, references)
+    if language.startswith("zh"):
+        return _strange_zh(mended, source) or _lost_zh(mended, sentence, kept)
+    return _strange(mended, source) or _lost(mended, sentence, kept)
+
+
+def _english(sentence: str, before: str) -> Iterator[Span]:
+    """A pronoun has its noun in the sentence where a word of its kind stands before it."""
+    thing = person = False
+    for found in _WORD.finditer(sentence):
+        word = re.sub(r"['’].*", "", found[0].casefold())
+        if (word in _PERSON and not person) or (word in _THING and not thing):
+            yield Span(found.start(), found.end())
+        elif word in _DEMONSTRATIVE and not sentence.startswith(" as ", found.end()):
+            yield _with_noun(sentence, found)
+        elif content_words(word) and word not in LINKS | _MONTHS and not word.isdecimal():
+            thing, person = True, person or found[0][0].isupper()
+    yield from (Span(found.start(), found.end()) for found in _POINTING.finditer(sentence))
+    opening = _OPENING.match(sentence)
+    definite = _DEFINITE.match(sentence, opening.end() if opening else 0)
+    if definite and stem(definite[1].casefold()) in stems(words(before)):
+        yield Span(definite.start(), definite.end())
+
+
+def _with_noun(sentence: str, found: re.Match[str]) -> Span:
+    """ "this" with the noun behind it, if one is."""
+    noun = _WORD.match(sentence, found.end() + 1)
+    is_noun = noun is not None and noun[0].islower() and bool(content_words(noun[0]))
+    return Span(found.start(), noun.end() if noun is not None and is_noun else found.end())
+
+
+def _chinese(sentence: str) -> Iterator[Span]:
+    """Pronouns near the beginning of the first clause, demonstratives anywhere in it; of the one
+    behind, too, where the first is as short as 后来."""
+    for start, end in _clauses(sentence):
+        for found in _PRONOUN_ZH.finditer(sentence, start, end):
+            if found.start() - start <= _NEAR:
+                yield Span(found.start(), found.end())
+        for found in _DEMONSTRATIVE_ZH.finditer(sentence, start, end):
+            yield Span(found.start(), _past_noun(sentence, found.end()))
+
+
+def _clauses(sentence: str) -> Iterator[tuple[int, int]]:
+    first = _end_of_clause(sentence, 0)
+    yield 0, first
+    if first <= _NEAR:
+        yield first, _end_of_clause(sentence, first + 1)
+
+
+def _end_of_clause(sentence: str, start: int) -> int:
+    found = _CLAUSE_MARK.search(sentence, min(start, len(sentence)))
+    return found.start() if found else len(sentence)
+
+
+def _past_noun(sentence: str, at: int) -> int:
+    """Past the measure word and the word that a Chinese demonstrative goes with."""
+    while at < len(sentence) and sentence[at] in _MEASURE:
+        at += 1
+    following = tokens(sentence[at : _end_of_clause(sentence, at)])
+    is_noun = bool(following) and sentence.startswith(following[0], at)
+    return at + len(following[0]) if is_noun and len(following[0]) > 1 else at
+
+
+def _without(sentence: str, references: Sequence[Span]) -> str:
+    kept, at = "", 0
+    for span in references:
+        kept += sentence[at : max(at, span.start)] + " "
+        at = max(at, span.end)
+    return kept + sentence[at:]
+
+
+def _strange(mended: str, source: str) -> str:
+    """A word that the source does not hold."""
+    if named := foreign_name(mended, source):
+        return f"{named!r} is not in the text"
+    held = stems(words(source))
+    foreign = [w for w in content_words(mended) if stem(w) not in held and w not in LINKS]
+    return f"{foreign[0]!r} is not in the text" if foreign else ""
+
+
+def _lost(mended: str, sentence: str, kept: str) -> str:
+    """A word of the sentence that is gone, or not where it was."""
+    if is_negative(mended) != is_negative(sentence):
+        return "its negation is not the sentence's"
+    there = iter([stem(word) for word in content_words(mended)])
+    for word in content_words(kept):
+        if word not in LINKS and stem(word) not in there:
+            return f"{word!r} is lost or moved"
+    return ""
+
+
+def _strange_zh(mended: str, source: str) -> str:
+    held = set(tokens(source))
+    lowered = source.lower()
+    for word in tokens(mended):
+        is_held = word in held if word.isascii() else word in lowered
+        if not is_held and word not in _FUNCTION_ZH:
+            return f"{word!r} is not in the text"
+    return ""
+
+
+def _lost_zh(mended: str, sentence: str, kept: str) -> str:
+    if _negations(mended) < _negations(sentence):
+        return "its negation is not the sentence's"
+    at, lowered = 0, mended.lower()
+    for word in tokens(kept):
+        if word in _FUNCTION_ZH:
+            continue
+        if (place := lowered.find(word, at)) < 0:
+            return f"{word!r} is lost or moved"
+        at = place + len(word)
+    return ""
+
+
+def _negations(text: str) -> int:
+    return sum(word in _NEGATIVE_ZH for word in tokens(text))
