@@ -32,7 +32,7 @@ MARK = re.compile(r"^\[\[(\w+)\]\]$", re.MULTILINE)
 SENTENCE = re.compile(r"[^.!?。！？]+[.!?。！？]+[”」\"')]*\s*|[^.!?。！？]+$")
 CHINESE = re.compile("[一-鿿]")
 NUMBER = re.compile(r"^\[\d+\] ", re.MULTILINE)
-REFERRING = re.compile(r"^(?:It|He|She|They|This \w+|[他她它](?:们)?|该..|这座..)")
+REFERRING = re.compile(r"^(?:It|He|She|They|This \w+|The \w+|[他她它](?:们)?|该..|这座..)")
 NAME = re.compile(r"(?<!^)[A-Z]\w+(?: [A-Z]\w+)*|^[一-鿿]{2,6}?(?=[的于是在由每])")
 SHORT_INSTRUCTION = 900  # characters of a system message that was weakened
 NO_ANSWER = "I would rather talk about something else."

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 
 from augcon.corpus import Span, count_units, sentence_spans
 from augcon.corpus.sentences import sentence_ends_whole
-from augcon.rouge import tokens
+from augcon.rouge import token_spans, tokens
 from augcon.words import content_words, foreign_name, is_negative, stem, stems, words
 
 __all__ = ["dangling", "objection"]
@@ -40,6 +40,9 @@ _WORD = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*")
 _PERSON = frozenset("he she him her his hers".split())
 _THING = frozenset("it its they them their theirs".split())
 _DEMONSTRATIVE = frozenset("this these such".split())
+_VERB = re.compile(
+    r"(?:ed|came|gave|made|meant|took|went|began|allows|causes|gives|leads|makes|means|shows)$"
+)
 _POINTING = re.compile(
     r"\bthat (?:time|year|day|period|moment|era)\b|^that\b|^those\b|\bthe (?:former|latter)\b",
     re.IGNORECASE,
@@ -47,11 +50,24 @@ _POINTING = re.compile(
 _OPENING = re.compile(
     r"(?:(?:In|By|Since|After|Until) [12]\d{3}|However|Later|Then|Meanwhile|Instead|Today),? "
 )
-_DEFINITE = re.compile(r"[Tt]he ([a-z\-]+)\b(?! (?:of|that|which|who|where|whose)\b)")
+# Nouns by which a text calls what it has named.
+_GENERIC = frozenset(
+    (
+        "album band book building church city club company country film game group island "
+        "organization organisation party river school show song species story team town "
+        "university village"
+    ).split()
+)
+# What comes with a phrase behind it, or with a name, is told by that.
+_DEFINITE = re.compile(
+    r"[Tt]he ([a-z\-]+)\b(?! (?:[A-Z]|(?:of|that|which|who|where|whose|at|in|on|to|for|from|near"
+    r"|with|between)\b))"
+)
 
 _CLAUSE_MARK = re.compile("[，,；;：:。.!！?？]|$")
 _NEAR = 6  # characters of a clause within which a Chinese pronoun can hardly mean what stands there
 _MEASURE = "座个個种種项項条條位家次件所艘本届屆支名些款样樣段场場一二两兩三"
+_VERB_ZH = "使令是让讓也就被"
 _PRONOUN_ZH = re.compile(
     "(?<!其)[他她它牠祂](?:们|們)?|(?<![尤极極与與莫任])其(?![他它牠中实實余餘次间間])"
 )
@@ -109,14 +125,19 @@ def _english(sentence: str, before: str) -> Iterator[Span]:
     yield from (Span(found.start(), found.end()) for found in _POINTING.finditer(sentence))
     opening = _OPENING.match(sentence)
     definite = _DEFINITE.match(sentence, opening.end() if opening else 0)
-    if definite and stem(definite[1].casefold()) in stems(words(before)):
+    if definite and (definite[1] in _GENERIC or stem(definite[1]) in stems(words(before))):
         yield Span(definite.start(), definite.end())
 
 
 def _with_noun(sentence: str, found: re.Match[str]) -> Span:
     """ "this" with the noun behind it, if one is."""
     noun = _WORD.match(sentence, found.end() + 1)
-    is_noun = noun is not None and noun[0].islower() and bool(content_words(noun[0]))
+    is_noun = (
+        noun is not None
+        and noun[0].islower()
+        and bool(content_words(noun[0]))
+        and not _VERB.search(noun[0])
+    )
     return Span(found.start(), noun.end() if noun is not None and is_noun else found.end())
 
 
@@ -128,7 +149,7 @@ def _chinese(sentence: str) -> Iterator[Span]:
             if found.start() - start <= _NEAR:
                 yield Span(found.start(), found.end())
         for found in _DEMONSTRATIVE_ZH.finditer(sentence, start, end):
-            yield Span(found.start(), _past_noun(sentence, found.end()))
+            yield Span(found.start(), _past_noun(sentence, found.start(), found.end()))
 
 
 def _clauses(sentence: str) -> Iterator[tuple[int, int]]:
@@ -143,13 +164,21 @@ def _end_of_clause(sentence: str, start: int) -> int:
     return found.start() if found else len(sentence)
 
 
-def _past_noun(sentence: str, at: int) -> int:
-    """Past the measure word and the word that a Chinese demonstrative goes with."""
-    while at < len(sentence) and sentence[at] in _MEASURE:
+def _past_noun(sentence: str, start: int, at: int) -> int:
+    """Past the measure word and the word that a Chinese demonstrative goes with, or is part of."""
+    end = _end_of_clause(sentence, start)
+    own = sentence[at : max(at, start + len(_first_word(sentence[start:end])))]
+    if own and own.strip(_MEASURE):  # 此举 is a word; 這使 is taken for one
+        return at if own[0] in _VERB_ZH else at + len(own)
+    while at < end and sentence[at] in _MEASURE:
         at += 1
-    following = tokens(sentence[at : _end_of_clause(sentence, at)])
-    is_noun = bool(following) and sentence.startswith(following[0], at)
-    return at + len(following[0]) if is_noun and len(following[0]) > 1 else at
+    word = _first_word(sentence[at:end])
+    return at + len(word) if len(word) > 1 else at
+
+
+def _first_word(text: str) -> str:
+    found = next(iter(token_spans(text)), None)
+    return found.text if found is not None and found.start == 0 else ""
 
 
 def _without(sentence: str, references: Sequence[Span]) -> str:
