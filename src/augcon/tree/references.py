@@ -16,30 +16,31 @@ from collections.abc import Iterator, Sequence
 from augcon.corpus import Span, count_units, sentence_spans
 from augcon.corpus.sentences import sentence_ends_whole
 from augcon.rouge import token_spans, tokens
-from augcon.words import content_words, foreign_name, is_negative, stem, stems, words
+from augcon.words import NUMBER_WORDS, content_words, foreign_name, is_negative, stem, stems, words
 
 __all__ = ["dangling", "objection"]
 
-GROWTH = 1.5  # × the sentence's units, and
-SLACK_UNITS = 12  # so many more, for the names that are put in
+NAME_UNITS, NAME_UNITS_ZH = 8, 16  # that may come in for each reference
 
-LINKS = frozenset(
+# Words that tie a sentence to the one before it, and may go with it.
+_LINKS = frozenset(
     (
-        "however therefore thus also moreover furthermore then later afterwards meanwhile instead "
-        "consequently finally still nevertheless though although because while additionally "
-        "besides hence likewise similarly subsequently eventually soon again too well addition "
-        "result fact example"
+        "however therefore thus moreover furthermore meanwhile consequently nevertheless "
+        "additionally besides hence likewise similarly also instead and but so yet"
     ).split()
 )
-_MONTHS = frozenset(
+_NO_NOUNS = _LINKS | frozenset(
     (
-        "january february march april may june july august september october november december"
+        "january february march april may june july august september october november december "
+        "later afterwards then finally still though although because while subsequently "
+        "eventually soon again too well addition result fact example"
     ).split()
 )
 _WORD = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*")
 _PERSON = frozenset("he she him her his hers".split())
 _THING = frozenset("it its they them their theirs".split())
 _DEMONSTRATIVE = frozenset("this these such".split())
+_MAY_GO = _LINKS | _PERSON | _THING | _DEMONSTRATIVE | frozenset("that those the a an".split())
 _VERB = re.compile(
     r"(?:ed|came|gave|made|meant|took|went|began|allows|causes|gives|leads|makes|means|shows)$"
 )
@@ -66,7 +67,8 @@ _DEFINITE = re.compile(
 
 _CLAUSE_MARK = re.compile("[，,；;：:。.!！?？]|$")
 _NEAR = 6  # characters of a clause within which a Chinese pronoun can hardly mean what stands there
-_MEASURE = "座个個种種项項条條位家次件所艘本届屆支名些款样樣段场場一二两兩三"
+_MEASURE = "座个個种種项項条條位家次件所艘本届屆支名些款样樣段场場一"
+_NUMERALS_ZH = "两兩二三四五六七八九十百千几幾"
 _VERB_ZH = "使令是让讓也就被"
 _PRONOUN_ZH = re.compile(
     "(?<!其)[他她它牠祂](?:们|們)?|(?<![尤极極与與莫任])其(?![他它牠中实實余餘次间間])"
@@ -75,15 +77,17 @@ _DEMONSTRATIVE_ZH = re.compile(
     "(?<![应應活理])[该該]|(?<![因从從彼如至由就])此(?![外后後])|[这這](?![里裡])"
     "|上述|前者|[后後]者|那(?:时|時|年|个|個|些)"
 )
-_FUNCTION_ZH = frozenset(
+_MAY_COME_ZH = frozenset("的 和 与 與 及 等 之".split())
+_MAY_GO_ZH = frozenset(
     (
-        "的 了 在 是 和 与 與 及 于 於 被 把 将 將 由 也 都 而 且 并 並 又 从 從 对 對 为 為 以 "
-        "等 着 著 过 過 地 得 之 所 其 他 她 它 他们 她们 它们 他們 她們 它們 这 這 该 該 此 那 "
-        "不过 不過 但 但是 然而 因此 所以 于是 於是 此外 同时 同時 后来 後來 随后 隨後 接着 则 "
-        "則 就 还 還 让 讓 使 一 个 個"
+        "其 他 她 它 牠 他们 她们 它们 他們 她們 它們 牠們 这 這 该 該 此 那 的 也 则 則 就 还 還 "
+        "而 不过 不過 但 但是 然而 因此 所以 于是 於是 此外 同时 同時 后来 後來 随后 隨後 接着 接著"
     ).split()
 )
-_NEGATIVE_ZH = frozenset("不 没 沒 没有 沒有 未 无 無 非 从未 不是 不能 不会 不再".split())
+# Words that turn what a sentence says: there must be as many as there were.
+_TURNING_ZH = frozenset(
+    "不 没 沒 没有 沒有 未 无 無 非 从未 從未 不是 不能 不会 不會 不再 被 把 让 讓 使 由".split()
+)
 
 
 def dangling(sentence: str, before: str, language: str) -> list[Span]:
@@ -103,10 +107,12 @@ def objection(
         return "not one sentence"
     if sentence_ends_whole(sentence) != sentence_ends_whole(mended):
         return "it does not end as it did"
-    if count_units(mended) > GROWTH * count_units(sentence) + SLACK_UNITS:
+    is_chinese = language.startswith("zh")
+    room = (NAME_UNITS_ZH if is_chinese else NAME_UNITS) * max(1, len(references))
+    if count_units(mended) > count_units(sentence) + room:
         return "it has grown too much"
     kept = _without(sentence, references)
-    if language.startswith("zh"):
+    if is_chinese:
         return _strange_zh(mended, source) or _lost_zh(mended, sentence, kept)
     return _strange(mended, source) or _lost(mended, sentence, kept)
 
@@ -120,7 +126,7 @@ def _english(sentence: str, before: str) -> Iterator[Span]:
             yield Span(found.start(), found.end())
         elif word in _DEMONSTRATIVE and not sentence.startswith(" as ", found.end()):
             yield _with_noun(sentence, found)
-        elif content_words(word) and word not in LINKS | _MONTHS and not word.isdecimal():
+        elif content_words(word) and word not in _NO_NOUNS and not word.isdecimal():
             thing, person = True, person or found[0][0].isupper()
     yield from (Span(found.start(), found.end()) for found in _POINTING.finditer(sentence))
     opening = _OPENING.match(sentence)
@@ -137,6 +143,7 @@ def _with_noun(sentence: str, found: re.Match[str]) -> Span:
         and noun[0].islower()
         and bool(content_words(noun[0]))
         and not _VERB.search(noun[0])
+        and noun[0] not in NUMBER_WORDS
     )
     return Span(found.start(), noun.end() if noun is not None and is_noun else found.end())
 
@@ -169,11 +176,11 @@ def _past_noun(sentence: str, start: int, at: int) -> int:
     end = _end_of_clause(sentence, start)
     own = sentence[at : max(at, start + len(_first_word(sentence[start:end])))]
     if own and own.strip(_MEASURE):  # 此举 is a word; 這使 is taken for one
-        return at if own[0] in _VERB_ZH else at + len(own)
+        return at if own[0] in _VERB_ZH + _NUMERALS_ZH else at + len(own)
     while at < end and sentence[at] in _MEASURE:
         at += 1
     word = _first_word(sentence[at:end])
-    return at + len(word) if len(word) > 1 else at
+    return at + len(word) if len(word) > 1 and word[0] not in _NUMERALS_ZH else at
 
 
 def _first_word(text: str) -> str:
@@ -194,17 +201,17 @@ def _strange(mended: str, source: str) -> str:
     if named := foreign_name(mended, source):
         return f"{named!r} is not in the text"
     held = stems(words(source))
-    foreign = [w for w in content_words(mended) if stem(w) not in held and w not in LINKS]
+    foreign = [word for word in content_words(mended) if stem(word) not in held]
     return f"{foreign[0]!r} is not in the text" if foreign else ""
 
 
 def _lost(mended: str, sentence: str, kept: str) -> str:
-    """A word of the sentence that is gone, or not where it was."""
+    """A word of the sentence that is gone, or not where it was: small words turn a meaning too."""
     if is_negative(mended) != is_negative(sentence):
         return "its negation is not the sentence's"
-    there = iter([stem(word) for word in content_words(mended)])
-    for word in content_words(kept):
-        if word not in LINKS and stem(word) not in there:
+    there = iter([stem(word.casefold()) for word in words(mended)])
+    for word in words(kept.casefold()):
+        if re.sub(r"['’].*", "", word) not in _MAY_GO and stem(word) not in there:
             return f"{word!r} is lost or moved"
     return ""
 
@@ -214,17 +221,17 @@ def _strange_zh(mended: str, source: str) -> str:
     lowered = source.lower()
     for word in tokens(mended):
         is_held = word in held if word.isascii() else word in lowered
-        if not is_held and word not in _FUNCTION_ZH:
+        if not is_held and word not in _MAY_COME_ZH:
             return f"{word!r} is not in the text"
     return ""
 
 
 def _lost_zh(mended: str, sentence: str, kept: str) -> str:
-    if _negations(mended) < _negations(sentence):
-        return "its negation is not the sentence's"
+    if _turns(mended) != _turns(sentence):
+        return "its negation or voice is not the sentence's"
     at, lowered = 0, mended.lower()
     for word in tokens(kept):
-        if word in _FUNCTION_ZH:
+        if word in _MAY_GO_ZH:
             continue
         if (place := lowered.find(word, at)) < 0:
             return f"{word!r} is lost or moved"
@@ -232,5 +239,5 @@ def _lost_zh(mended: str, sentence: str, kept: str) -> str:
     return ""
 
 
-def _negations(text: str) -> int:
-    return sum(word in _NEGATIVE_ZH for word in tokens(text))
+def _turns(text: str) -> int:
+    return sum(word in _TURNING_ZH for word in tokens(text))
