@@ -39,6 +39,7 @@ import argparse
 import asyncio
 import json
 import random
+import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
@@ -265,8 +266,9 @@ async def compared(
                 settings = load_settings(None, {**told, "tree.decontextualise": strategy == MEND})
                 try:
                     rows.append(await measured(language, strategy, some, settings, encoder))
+                    print(shown(rows[-1]), file=sys.stderr, flush=True)
                 except SettingsError as error:
-                    print(f"{strategy}: left out: {error}")
+                    print(f"{strategy}: left out: {error}", file=sys.stderr)
     return rows
 
 
@@ -293,13 +295,14 @@ def targets(rows: Sequence[Row]) -> dict[str, dict[str, object]]:
 
 
 def table(rows: Sequence[Row]) -> str:
-    numbers = [field.name for field in fields(Row)][3:-1]
-    lines = [f"{'':4}{'strategy':28}" + "".join(f"{title:>12}" for title in TITLES)]
-    for row in rows:
-        shown = (getattr(row, name) for name in numbers)
-        cells = (f"{'-' if value is None else f'{value:.3g}':>12}" for value in shown)
-        lines.append(f"{row.language:4}{row.strategy:28}" + "".join(cells))
-    return "\n".join(lines)
+    head = f"{'':4}{'strategy':28}" + "".join(f"{title:>12}" for title in TITLES)
+    return "\n".join([head, *map(shown, rows)])
+
+
+def shown(row: Row) -> str:
+    values = (getattr(row, field.name) for field in fields(Row)[3:-1])
+    cells = (f"{'-' if value is None else f'{value:.3g}':>12}" for value in values)
+    return f"{row.language:4}{row.strategy:28}" + "".join(cells)
 
 
 def main(arguments: Sequence[str] | None = None) -> list[Row]:
