@@ -50,7 +50,7 @@ from augcon.scorer import HeuristicScorer, LinearScorer, features
 from augcon.scorer.linear import Accuracy
 from augcon.store import Run
 from augcon.together import together
-from augcon.tree.boundary import BoundaryDivider
+from augcon.tree.boundary import BoundarySplitter
 from augcon.tree.candidates import objection
 from augcon.tree.questions import QUESTION, QUESTION_TOKENS, QuestionWriter, read_candidates
 
@@ -86,7 +86,7 @@ class Rig:
     models: Models
     exchange: Exchange
     writer: QuestionWriter
-    divider: BoundaryDivider
+    splitter: BoundarySplitter
     base: Caller
     encoder: Caller
 
@@ -99,7 +99,7 @@ class Rig:
             node = waiting.pop()
             if node.units >= MIN_UNITS:
                 found.append(node)
-                parts = await self.divider.parts(node)
+                parts = await self.splitter.parts(node)
                 waiting += [node.child(p, count_units(p), 0, len(p)) for p in parts]
         return found
 
@@ -154,8 +154,8 @@ async def rig() -> AsyncIterator[Rig]:
             candidates=CANDIDATES,
             temperature=TEMPERATURE,
         )
-        divider = BoundaryDivider(models.embedder, models.encoder, sentence_spans, writer)
-        yield Rig(models, exchange, writer, divider, models.embedder, models.encoder)
+        splitter = BoundarySplitter(models.embedder, models.encoder, sentence_spans)
+        yield Rig(models, exchange, writer, splitter, models.embedder, models.encoder)
 
 
 async def draw_nodes(rig: Rig, texts: Sequence[str], number: int) -> list[Context]:

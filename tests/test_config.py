@@ -45,6 +45,8 @@ def test_a_setting_that_is_like_no_other_is_told_without_a_guess() -> None:
         ("tree.child_precision", 1.1),
         ("tree.temperature", -0.1),
         ("tree.max_passes", 0),
+        ("tree.split", "sentences"),
+        ("tree.decontextualise", "perhaps"),
         ("selection.units_per_pair", -35),
         ("selection.units_per_pair", 0),
         ("selection.overgenerate", 0.5),
@@ -184,3 +186,16 @@ def test_a_file_that_is_not_there_is_told_with_what_writes_one(tmp_path: Path) -
 
 def test_the_defaults_are_possible() -> None:
     assert load_settings() == Settings()
+
+
+def test_how_contexts_are_divided_goes_by_the_model_where_nothing_is_said() -> None:
+    assert Settings().split == "boundary"
+    assert load_settings(None, SERVER).split == "rewrite"
+    assert load_settings(None, {"model.name": "mine.gguf"}).split == "rewrite"
+    assert load_settings(None, {**SERVER, "tree.split": "middle"}).split == "middle"
+
+
+def test_how_contexts_are_divided_is_part_of_a_runs_identity() -> None:
+    told = load_settings(None, {**SERVER, "tree.split": "assign", "tree.decontextualise": True})
+    assert told.identity()["tree.split"] == "assign"
+    assert told.identity()["tree.decontextualise"] is True

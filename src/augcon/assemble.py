@@ -10,19 +10,25 @@ import math
 from collections.abc import Mapping, Sequence
 
 from augcon.answer import GenerateResponder, Responder
-from augcon.config import Settings
+from augcon.config import Settings, Split
 from augcon.corpus import count_units, sentence_spans
 from augcon.errors import SettingsError
 from augcon.llm.base import Sampling
 from augcon.llm.models import Models
-from augcon.prompts import Asker, Exchange, Library
+from augcon.prompts import Asker, Exchange, Library, Prompt
 from augcon.prompts.library import LANGUAGES
 from augcon.prompts.size import prompt_tokens, tokens_per_unit
 from augcon.records import Triplet
 from augcon.tree import Divider, RewriteDivider, Tree
+from augcon.tree.decontextualise import DecontextualisingDivider
+from augcon.tree.numbered import AssignDivider, CutDivider
+from augcon.tree.prompted import PromptedDivider, PromptedQuestions
+from augcon.tree.split import ComputedDivider, Questions, Splitter
 
 __all__ = [
     "EXAMPLE_UNITS",
+    "NO_EMBEDDINGS",
+    "PROMPTED",
     "assemble_generator",
     "assemble_small_responder",
     "assemble_tree",
@@ -30,6 +36,7 @@ __all__ = [
     "library_of",
     "longest_request",
     "readable_languages",
+    "tree_prompt",
 ]
 
 READ_BY_EMBEDDED = frozenset({"en"})
@@ -37,6 +44,15 @@ PAPER_TEMPERATURE = 0.85  # of questions, as in the released code
 EXAMPLE_UNITS = 150  # of an annotated example
 TOKENIZER_MARGIN = 1.5
 SMALL_TEMPERATURE = 0.5  # of the embedded model's, which drift at a higher one
+PROMPTED: Mapping[Split, type[PromptedDivider]] = {
+    "rewrite": RewriteDivider,
+    "boundary": CutDivider,
+    "assign": AssignDivider,
+}
+NO_EMBEDDINGS = (
+    'tree.split = "semantic" needs embeddings, and the server serves none: name a model that it '
+    "does serve them of as model.embeddings, or choose another tree.split"
+)
 
 
 def library_of(settings: Settings) -> Library:
@@ -62,27 +78,74 @@ def assemble_tree(settings: Settings, models: Models, library: Library) -> Tree:
     )
 
 
-def _divider(settings: Settings, models: Models, library: Library) -> Divider:
-    temperature = settings.tree.temperature
-    if is_embedded(settings) and models.embedder is not None and models.encoder is not None:
-        from augcon.tree.boundary import BoundaryDivider
-        from augcon.tree.questions import QuestionWriter
+def tree_prompt(settings: Settings, library: Library, language: str) -> Prompt:
+    """What a model that writes is asked at a node; the question alone, where parts are computed."""
+    prompted = PROMPTED.get(settings.split)
+    name = prompted.prompt_name if prompted else PromptedQuestions.prompt_name
+    prompt = library.prompt(name, language)
+    return prompt if prompted else prompt.only("question")
 
-        questions = QuestionWriter(
-            models.generator,
-            models.embedder,
-            models.encoder,
-            sentence_spans,
-            Exchange.of(library),
-            library.prompt("small_question", "en"),
-            temperature=SMALL_TEMPERATURE if temperature is None else temperature,
+
+def _divider(settings: Settings, models: Models, library: Library) -> Divider:
+    """Question and parts in one call where the model is asked for both; else each by its own."""
+    split = settings.split
+    if is_embedded(settings):
+        return ComputedDivider(
+            _small_questions(settings, models, library),
+            _splitter(settings, models),
+            READ_BY_EMBEDDED,
         )
-        return BoundaryDivider(models.embedder, models.encoder, sentence_spans, questions)
+    temperature = settings.tree.temperature
+    asker, max_tokens = _asker(settings, models), settings.model.max_tokens
     sampling = Sampling(
-        PAPER_TEMPERATURE if temperature is None else temperature,
-        max_tokens=settings.model.max_tokens,
+        PAPER_TEMPERATURE if temperature is None else temperature, max_tokens=max_tokens
     )
-    return RewriteDivider(_asker(settings, models), library, sampling)
+    divider: Divider
+    if (prompted := PROMPTED.get(split)) is not None:
+        divider = prompted(asker, library, sampling)
+    else:
+        questions = PromptedQuestions(asker, library, sampling)
+        divider = ComputedDivider(questions, _splitter(settings, models))
+    if not settings.tree.decontextualise:
+        return divider
+    greedy = Sampling(max_tokens=max_tokens)
+    return DecontextualisingDivider(divider, asker, library, greedy, settings.tree.min_units)
+
+
+def _small_questions(settings: Settings, models: Models, library: Library) -> Questions:
+    """The embedded model's."""
+    from augcon.tree.questions import QuestionWriter
+
+    if models.embedder is None or models.encoder is None:
+        raise SettingsError("the embedded model's questions need its reader and its encoder")
+    temperature = settings.tree.temperature
+    return QuestionWriter(
+        models.generator,
+        models.embedder,
+        models.encoder,
+        sentence_spans,
+        Exchange.of(library),
+        library.prompt("small_question", "en"),
+        temperature=SMALL_TEMPERATURE if temperature is None else temperature,
+    )
+
+
+def _splitter(settings: Settings, models: Models) -> Splitter:
+    """Who computes the parts, where no prompted call tells them."""
+    from augcon.tree.boundary import BoundarySplitter
+    from augcon.tree.splitters import MiddleSplitter, RecursiveSplitter, SemanticSplitter
+
+    split = settings.split
+    if split == "middle":
+        return MiddleSplitter()
+    if split == "recursive":
+        return RecursiveSplitter()
+    encoder = models.encoder or models.embedder
+    if encoder is None:
+        raise SettingsError(NO_EMBEDDINGS)
+    if split == "boundary" and models.embedder is not None:
+        return BoundarySplitter(models.embedder, encoder, sentence_spans)
+    return SemanticSplitter(encoder)
 
 
 def assemble_generator(
@@ -114,7 +177,10 @@ def longest_request(settings: Settings) -> int:
     longest = 0.0
     for language in LANGUAGES:
         context = settings.tree.max_units * tokens_per_unit(language)
-        tree = prompt_tokens(library.prompt("tree", language))
+        asked = [tree_prompt(settings, library, language)]
+        if settings.tree.decontextualise:
+            asked.append(library.prompt("decontextualise", language))
+        tree = max(map(prompt_tokens, asked))
         answer = library.prompt("answer", language)
         answer = answer.filled(principles=library.principles(language))
         shown = sorted(

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from augcon.assemble import longest_request
+from augcon.assemble import NO_EMBEDDINGS, longest_request
 from augcon.config import HUB, ModelSettings, Settings
 from augcon.errors import AugConError
 from augcon.llm.base import TryAgain
@@ -29,7 +29,7 @@ async def examine(settings: Settings) -> list[Check]:
         return checks + check_embedded()
     if settings.model.kind == "file":
         return checks + list(_file(settings))
-    return checks + await _server(settings.model)
+    return checks + await _server(settings)
 
 
 def _machine() -> Iterator[Check]:
@@ -62,7 +62,8 @@ def _file(settings: Settings) -> Iterator[Check]:
     yield Check("memory", True, f"room for {slots} requests of {tokens} tokens at once")
 
 
-async def _server(settings: ModelSettings) -> list[Check]:
+async def _server(whole: Settings) -> list[Check]:
+    settings = whole.model
     key = api_key(settings.api_key_env)
     found = "is set" if key else "is not set (a local server needs none)"
     checks = [
@@ -79,6 +80,9 @@ async def _server(settings: ModelSettings) -> list[Check]:
             await model.close()
     schema = "takes JSON schemas" if abilities.schema else "takes no schema: marked plain text"
     embeddings = abilities.embeddings or "none served: the fallback ranker will be used"
+    if whole.split == "semantic":
+        able = bool(abilities.embeddings)
+        checks.append(Check("split", able, "semantic" if able else NO_EMBEDDINGS))
     return [
         *checks,
         Check("model", True, f"{settings.name} answers"),

@@ -23,13 +23,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from augcon.errors import SettingsError
 
-__all__ = ["EMBEDDED", "HUB", "Settings", "load_settings", "read_budget"]
+__all__ = ["EMBEDDED", "HUB", "Settings", "Split", "load_settings", "read_budget"]
 
 EMBEDDED = "embedded"
 HUB = "hf:"  # of a file of the Hugging Face Hub
 Share = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Temperature = Annotated[float, Field(ge=0, le=2)]
+Split = Literal["rewrite", "boundary", "assign", "semantic", "middle", "recursive"]
+EMBEDDED_SPLITS = ("boundary", "semantic", "middle", "recursive")
 
 
 TIMES = {"": 1, "k": 1_000, "M": 1_000_000}
@@ -140,6 +142,15 @@ class TreeSettings(_Strict):
     )
     max_passes: Count = Field(8, description="passes over one root at most")
     child_precision: Share = Field(0.7, description="least ROUGE-L precision of a part")
+    split: Literal["auto", Split] = Field(
+        "auto",
+        description="how a context is divided: rewrite, boundary, assign, semantic, middle or "
+        "recursive; auto: the embedded model's boundary, else rewrite",
+    )
+    decontextualise: bool = Field(
+        False,
+        description="mend the first sentence of a part where it refers to what was cut off",
+    )
 
     @model_validator(mode="after")
     def _bounds_in_order(self) -> TreeSettings:
@@ -222,6 +233,35 @@ class Settings(_Strict):
                 "model.price_per_million_completion_tokens, or give a budget in tokens or calls"
             )
         return self
+
+    @model_validator(mode="after")
+    def _can_split(self) -> Settings:
+        split, here = self.split, self.model.kind == "embedded"
+        if here and split not in EMBEDDED_SPLITS:
+            raise ValueError(
+                f"tree.split = {split!r} asks more than the embedded model can write: with it, "
+                f"choose {', '.join(EMBEDDED_SPLITS)}; or give --model and --base-url"
+            )
+        if split == "semantic" and not here and self.model.embeddings == "off":
+            raise ValueError('tree.split = "semantic" needs embeddings: model.embeddings is off')
+        if self.tree.decontextualise and here:
+            raise ValueError(
+                "tree.decontextualise asks more than the embedded model can write: "
+                "leave it out, or give --model and --base-url"
+            )
+        if self.tree.decontextualise and split == "rewrite":
+            raise ValueError(
+                "tree.decontextualise mends verbatim parts, and those of tree.split = 'rewrite' "
+                "are written to stand alone: choose another tree.split, such as 'boundary'"
+            )
+        return self
+
+    @property
+    def split(self) -> Split:
+        """The strategy by which contexts are divided, `auto` resolved."""
+        if self.tree.split != "auto":
+            return self.tree.split
+        return "boundary" if self.model.kind == "embedded" else "rewrite"
 
     def to_toml(self) -> str:
         """The snapshot that a run keeps. It never holds a key: there is no setting for one."""

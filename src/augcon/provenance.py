@@ -80,7 +80,8 @@ def _tree(run: Run, root: Context) -> Iterator[str]:
 
 
 def _said(row: TreeRow) -> str:
-    return "".join(f" · {reason}" for reason in (row.reason, row.split_reason) if reason)
+    of_split = row.split_reason or row.split_detail  # a detail alone: what was mended, or not
+    return "".join(f" · {reason}" for reason in (row.reason, of_split) if reason)
 
 
 def _preview(text: str) -> str:

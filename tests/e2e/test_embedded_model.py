@@ -20,8 +20,9 @@ from augcon.llm.local import Endpoint
 from augcon.llm.openai import OpenAIModel
 from augcon.prompts import Exchange, Library, Weakening
 from augcon.records import Context, Document, Question
-from augcon.tree.boundary import BoundaryDivider
+from augcon.tree.boundary import BoundarySplitter
 from augcon.tree.questions import QuestionWriter
+from augcon.tree.split import ComputedDivider
 
 pytestmark = [pytest.mark.embedded, pytest.mark.slow]
 
@@ -91,7 +92,7 @@ async def test_a_text_gets_its_parts_its_question_and_its_answer(rig: Rig) -> No
     )
     exchange, weak = Exchange.of(Library()), Library().prompt("small_question", "en")
     writer = QuestionWriter(generator, reader, encoder, sentence_spans, exchange, weak)
-    divider = BoundaryDivider(reader, encoder, sentence_spans, writer)
+    divider = ComputedDivider(writer, BoundarySplitter(reader, encoder, sentence_spans))
     document = Document.of("d.txt", TEXT, "en")
     node = Context.root(document, 0, len(TEXT), len(TEXT.split()), "en")
     division = await divider.divide(node, 0)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,8 @@ from augcon.prompts.library import LANGUAGES, PROMPTS, built_in, read_triplets
 from augcon.prompts.prompt import MARK
 from augcon.records import Context, Document
 from augcon.tree.checks import check_parts
+from augcon.tree.numbered import AssignDivider, CutDivider
+from augcon.tree.prompted import PromptedDivider
 
 SHOWN = {"context": "Snow is white.", "question": "What is white?", "first": "Snow.", "second": "."}
 PROMPT = Prompt(
@@ -215,6 +218,28 @@ def test_the_parts_in_the_built_in_examples_pass_the_trees_own_checks(language: 
         parts = [example["first"].strip(), example["second"].strip()]
         verdict = check_parts(parent, parts, DEFAULTS.child_precision)
         assert verdict.kept, (example["question"], verdict)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("kind", [CutDivider, AssignDivider])
+async def test_the_numbers_in_the_built_in_examples_divide_their_texts_into_parts_that_pass(
+    kind: type[PromptedDivider], language: str
+) -> None:
+    prompt = Library().prompt(kind.prompt_name, language)
+    assert len(prompt.examples) >= 3
+    for example in prompt.examples:
+        text = re.sub(r"^\[\d+\] ", "", example["sentences"], flags=re.MULTILINE)
+        text = text if language == "en" else re.sub(r"(?<!\n)\n(?!\n)", "", text)
+        document = Document.of("example", text, language)
+        node = Context.root(document, 0, len(text), count_units(text), language)
+        model = FakeModel(
+            lambda _, e=example: json.dumps({f.key: e[f.key] for f in prompt.outputs})
+        )
+        divider = kind(Asker(Caller(model, MemoryJournal())), Library(), Sampling())
+        division = await divider.divide(node, 0)
+        shown = model.requests[0].messages[-1].content.split("<<<\n")[1].split("\n>>>")[0]
+        assert shown == example["sentences"]
+        assert check_parts(node, division.parts, DEFAULTS.child_precision).kept
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -2,7 +2,10 @@
 
 The passage is the first fenced text of the last message (of the last item, in a text to be
 continued). A question is made of the passage's own words, an answer is one of its sentences,
-`first` and `second` are the passage halved at a sentence; other names get words of the passage.
+`first` and `second` are the passage halved at a sentence. Where the passage's sentences are
+numbered, `last` is the number of the middle one, and `second` those of every other two. A sentence
+made to be `standalone` begins with the passage's first name in place of a pronoun. Other names get
+words of the passage.
 The same request always gets the same reply, another seed another question.
 """
 
@@ -28,6 +31,9 @@ FENCED = re.compile(r"^<{3,}\n(.*?)\n>{3,}$", re.DOTALL | re.MULTILINE)
 MARK = re.compile(r"^\[\[(\w+)\]\]$", re.MULTILINE)
 SENTENCE = re.compile(r"[^.!?。！？]+[.!?。！？]+[”」\"')]*\s*|[^.!?。！？]+$")
 CHINESE = re.compile("[一-鿿]")
+NUMBER = re.compile(r"^\[\d+\] ", re.MULTILINE)
+REFERRING = re.compile(r"^(?:It|He|She|They|This \w+|The \w+|[他她它](?:们)?|该..|这座..)")
+NAME = re.compile(r"(?<!^)[A-Z]\w+(?: [A-Z]\w+)*|^[一-鿿]{2,6}?(?=[的于是在由每])")
 SHORT_INSTRUCTION = 900  # characters of a system message that was weakened
 NO_ANSWER = "I would rather talk about something else."
 
@@ -128,7 +134,10 @@ class _Author:
 
     def __init__(self, asked: Asked, draw: random.Random) -> None:
         self._draw = draw
-        self._passage = _passage_of(asked.last)
+        given = [*_fenced(asked.last), "", ""]
+        self._sentence = given[1]
+        self._numbers = len(NUMBER.findall(given[0]))
+        self._passage = NUMBER.sub("", given[0])
         self._read = self._passage[:READ]
         self._chinese = bool(CHINESE.search(self._read))
         self._weak = len(asked.system) < SHORT_INSTRUCTION
@@ -139,7 +148,9 @@ class _Author:
         }
         self._fixed: dict[str, Callable[[], str]] = {
             "first": lambda: _halves(self._passage)[0],
-            "second": lambda: _halves(self._passage)[1],
+            "second": lambda: self._chosen() if self._numbers else _halves(self._passage)[1],
+            "last": lambda: str(max(1, self._numbers // 2)),
+            "standalone": self._standalone,
             "reason": lambda: "事实一致。" if self._chinese else "The facts agree.",
         }
         self._first = {key: make() for key, make in self._drawn.items()}
@@ -168,6 +179,13 @@ class _Author:
         sentences = [s.strip() for s in found if s.strip()]
         return self._draw.choice(sentences or ["."])
 
+    def _chosen(self) -> str:
+        return ", ".join(str(n) for n in range(2, self._numbers + 1) if n % 4 in (2, 3))
+
+    def _standalone(self) -> str:
+        named = NAME.search(self._passage)
+        return REFERRING.sub(named[0], self._sentence) if named else self._sentence
+
     def _words(self) -> str:
         words = tokens_of(self._read) or ["nothing"]
         start = self._draw.randrange(len(words))
@@ -175,10 +193,9 @@ class _Author:
         return between.join(words[start : start + WORDS])
 
 
-def _passage_of(text: str) -> str:
+def _fenced(text: str) -> list[str]:
     start = text.find("<<<")
-    found = FENCED.search(text, start) if start >= 0 else None
-    return found[1] if found else ""
+    return [found[1] for found in FENCED.finditer(text, start)] if start >= 0 else []
 
 
 def _halves(passage: str) -> tuple[str, str]:

@@ -10,12 +10,12 @@ from augcon.llm.call import Caller, MemoryJournal
 from augcon.llm.fake import FakeModel
 from augcon.records import Context
 from augcon.tree.boundary import (
-    BoundaryDivider,
+    BoundarySplitter,
     balance_of_halves,
     coherence_of_halves,
     standardised,
 )
-from augcon.tree.split import Weakening
+from augcon.tree.split import ComputedDivider, Weakening
 from tests.plain_texts import node_of, split
 
 BEES = (
@@ -44,12 +44,10 @@ class Rig:
     def __init__(self, question: str = "Why were the trains late?") -> None:
         self.reader = FakeModel(self.read)
         self.encoder = FakeModel(self.encode)
-        self.divider = BoundaryDivider(
-            Caller(self.reader, MemoryJournal()),
-            Caller(self.encoder, MemoryJournal()),
-            split,
-            Questions(question),
+        splitter = BoundarySplitter(
+            Caller(self.reader, MemoryJournal()), Caller(self.encoder, MemoryJournal()), split
         )
+        self.divider = ComputedDivider(Questions(question), splitter)
 
     def read(self, request: Request) -> Reply:
         newline = -1.0 if request.text == BEES[:CUT] else -5.0

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from augcon.answer import FEWEST_TO_SEARCH
-from augcon.assemble import is_embedded, library_of
+from augcon.assemble import PROMPTED, is_embedded, library_of
 from augcon.config import Settings
-from augcon.forecast.rates import ASSUMED, GRADE_TOKENS, Rates, Served, Sizes
+from augcon.forecast.rates import ASSUMED, GRADE_TOKENS, Rates, Served, Sizes, sentence_units
 from augcon.prompts import Library
 from augcon.prompts.library import prompt_language
 from augcon.prompts.size import prompt_tokens
@@ -36,6 +36,16 @@ SMALL_ANSWER_PROMPT = 80  # the question, and the closest sentences
 SMALL_ANSWER_TOKENS = 40
 SMALL_WEAK_PROMPT = 200
 SMALL_WEAK_QUESTION = 30
+
+
+# Where no sentence is cut, n units in sentences of s give 2n / s - 1 nodes at most: as many as with
+# a λ of s / (2 ln 2).
+CUTS_SENTENCES = ("rewrite", "recursive")
+SHORTEST_PART = 0.72
+# Shares of sentences that refer back, in SQuAD's contexts and in those of CMRC and DRCD, and what
+# goes around a mended one in a reply.
+DANGLING, DANGLING_ZH = 0.31, 0.14
+REPLY_KEYS = 10
 
 
 @dataclass(slots=True)
@@ -120,13 +130,13 @@ def expect(roots: Iterable[Context], settings: Settings, served: Served = ASSUME
     )
 
 
-def nodes_asked(units: int, min_units: int) -> float:
+def nodes_asked(units: int, min_units: float) -> float:
     """About how many nodes of one pass over a root are asked a question."""
     return max(1.0, units / (min_units * math.log(2)) - 1)
 
 
 def _language(settings: Settings, library: Library, served: Served, language: str) -> _Language:
-    rates = served.rates_for(prompt_language(language))
+    rates = served.rates_for(prompt_language(language), settings.split)
     return _Language(rates, Sizes.of(settings, library, language, served.form))
 
 
@@ -155,8 +165,27 @@ def _ordinary(
         total.texts.add(quota, rates.ours * sizes.answer + text + rates.question, rates.answer)
         if ranked:
             total.vectors.add(asked, text + rates.question, 0)
+        _ask_for_parts(total, root, tree, language, settings)
 
     return ask
+
+
+def _ask_for_parts(
+    total: _Sum, root: Context, tree: _Tree, language: _Language, settings: Settings
+) -> None:
+    """What the parts take beside the call that asks the question. What is computed is the same in
+    every pass, and asked once."""
+    rates, sizes = language.rates, language.sizes
+    sentence = sentence_units(root.language)
+    if settings.split == "semantic":
+        total.vectors.add(root.units / sentence, rates.ours * sentence, 0)
+    if settings.tree.decontextualise:
+        second_parts = (tree.nodes - 1) / 2 * (tree.passes if settings.split in PROMPTED else 1)
+        mended = rates.ours * sentence + REPLY_KEYS
+        share = DANGLING_ZH if root.language.startswith("zh") else DANGLING
+        total.texts.add(
+            share * second_parts, rates.ours * (sizes.mend + tree.units + sentence), mended
+        )
 
 
 def _small(
@@ -221,8 +250,11 @@ def _ask_search(total: _Sum, settings: Settings, language: _Language) -> None:
 
 def _tree(root: Context, quota: int, found: float, settings: Settings) -> _Tree:
     """found: questions for a node asked."""
-    nodes = nodes_asked(root.units, settings.tree.min_units)
-    depth = math.log2(max(2.0, root.units / settings.tree.min_units))
+    shortest: float = settings.tree.min_units
+    if settings.split not in CUTS_SENTENCES:
+        shortest = max(shortest, SHORTEST_PART * sentence_units(root.language))
+    nodes = nodes_asked(root.units, shortest)
+    depth = math.log2(max(2.0, root.units / shortest))
     wanted = quota * settings.selection.overgenerate / (nodes * found)
     passes = min(settings.tree.max_passes, max(1, math.ceil(wanted)))
     return _Tree(nodes, min(root.units, root.units * (depth + 0.5) / nodes), passes)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from augcon.answer import Responder
 from augcon.assemble import assemble_generator, assemble_tree, library_of
-from augcon.config import Settings
+from augcon.config import Settings, Split
 from augcon.corpus import count_units, sentence_spans
 from augcon.errors import ItemError, ModelError
 from augcon.forecast.rates import Rates, Served, Sizes
@@ -176,6 +176,9 @@ def _asker(settings: Settings, models: Models) -> _Asker:
         others=[_Clocked(model, notes) for model in generator.others],
     )
     models, library = replace(models, generator=clocked), library_of(settings)
+    # A mended sentence would be noted in place of the division; its calls are assumed.
+    plain = settings.tree.model_copy(update={"decontextualise": False})
+    settings = settings.model_copy(update={"tree": plain})
     shots = {lang: library.triplets(lang)[: settings.answers.shots] for lang in LANGUAGES}
     return _Asker(
         assemble_tree(settings, models, library).divider,
@@ -211,14 +214,18 @@ def _rates(settings: Settings, probes: Sequence[_Probe], form: Form) -> Mapping[
         by_language.setdefault(probe.language, []).append(probe)
     library = library_of(settings)
     return {
-        language: _learned(some, Sizes.of(settings, library, language, form), language)
+        language: _learned(
+            some, Sizes.of(settings, library, language, form), language, settings.split
+        )
         for language, some in by_language.items()
     }
 
 
-def _learned(probes: Sequence[_Probe], sizes: Sizes, language: str) -> Rates:
+def _learned(
+    probes: Sequence[_Probe], sizes: Sizes, language: str, split: Split = "rewrite"
+) -> Rates:
     """A line through each call's tokens by the units of its text."""
-    assumed = Rates.assumed(language)
+    assumed = Rates.assumed(language, split)
     context = _slope(probes, lambda n: n.usage.prompt_tokens, _units) or assumed.context
     parts = _slope(probes, lambda n: n.usage.completion_tokens, _units) or assumed.parts
     shorter = [probe.part or probe.whole for probe in probes]

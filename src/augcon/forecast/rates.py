@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from augcon.config import Settings
+from augcon.assemble import tree_prompt
+from augcon.config import Settings, Split
 from augcon.corpus import count_units
 from augcon.prompts import Form, Library, Prompt, Weakening
 from augcon.prompts.size import tokens_per_unit
 
-__all__ = ["ASSUMED", "Rates", "Served", "Sizes"]
+__all__ = ["ASSUMED", "Rates", "Served", "Sizes", "sentence_units"]
 
 QUESTION_TOKENS = 30
 ANSWER_TOKENS = 90
 GRADE_TOKENS = 60
-REPLY_OVERHEAD = 25
+REPLY_OVERHEAD = {"rewrite": 25, "boundary": 15, "assign": 15}  # keys and quotation marks
+ONE_KEY = 8
+NUMBER_TOKENS = 4  # of a sentence's, in a prompt; one sentence in two is told in a reply
+SENTENCE_UNITS, ZH_SENTENCE_UNITS = 24.0, 38.0  # the mean of SQuAD's and CMRC's contexts
 TOKENS_PER_SECOND = 40.0  # of one call at a hosted or GPU server
 
 
@@ -39,9 +43,13 @@ class Rates:
     answer: float = ANSWER_TOKENS
 
     @classmethod
-    def assumed(cls, language: str) -> Rates:
+    def assumed(cls, language: str, split: Split = "rewrite") -> Rates:
         rate = tokens_per_unit(language)
-        return cls(rate, rate, QUESTION_TOKENS + REPLY_OVERHEAD, rate)
+        numbers = 1 / sentence_units(language)  # sentences, for a unit
+        shown = rate + NUMBER_TOKENS * numbers if split in ("boundary", "assign") else rate
+        parts = {"rewrite": rate, "assign": numbers}.get(split, 0.0)
+        divided = QUESTION_TOKENS + REPLY_OVERHEAD.get(split, ONE_KEY)
+        return cls(context=shown, ours=rate, divided=divided, parts=parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +77,8 @@ class Served:
         """A server of which it is known whether it takes schemas and serves embeddings."""
         return cls("json" if schema else "marked", embeddings, rates or {})
 
-    def rates_for(self, language: str) -> Rates:
-        return self.rates.get(language) or Rates.assumed(language)
+    def rates_for(self, language: str, split: Split = "rewrite") -> Rates:
+        return self.rates.get(language) or Rates.assumed(language, split)
 
     def seconds(self, calls: float, completion_tokens: float) -> float:
         """Of these calls one after the other."""
@@ -92,12 +100,13 @@ class Sizes:
     weak: Mapping[Weakening, float]
     answer: float
     judge: float
+    mend: float
     annotated: int
     example: float
 
     @classmethod
     def of(cls, settings: Settings, library: Library, language: str, form: Form) -> Sizes:
-        tree = library.prompt("tree", language)
+        tree = tree_prompt(settings, library, language)
         triplets = library.triplets(language)
         shown = tuple(
             {"context": t.context, "question": t.question, "answer": t.answer} for t in triplets
@@ -105,15 +114,22 @@ class Sizes:
         answer = library.prompt("answer", language).with_examples(shown)
         answer = answer.filled(principles=library.principles(language))
         judge = library.prompt("judge", language)
+        mend = library.prompt("decontextualise", language)
         texts = [text for example in shown for text in example.values()]
         return cls(
             tree=_units_around(tree, form, len(tree.examples)),
             weak={kind: _units_of_weak(tree, kind, form) for kind in Weakening},
             answer=_units_around(answer, form, settings.answers.shots),
             judge=_units_around(judge, form, len(judge.examples)),
+            mend=_units_around(mend, form, len(mend.examples)),
             annotated=len(shown),
             example=sum(map(count_units, texts)) / max(1, len(shown)),
         )
+
+
+def sentence_units(language: str) -> float:
+    """Of an ordinary sentence."""
+    return ZH_SENTENCE_UNITS if language.startswith("zh") else SENTENCE_UNITS
 
 
 def _units_of_weak(tree: Prompt, kind: Weakening, form: Form) -> float:

@@ -21,6 +21,9 @@ __all__ = ["LANGUAGES", "Library"]
 LANGUAGES = ("en", "zh")
 INPUTS = {
     "tree": ("context",),
+    "tree_boundary": ("sentences",),
+    "tree_assign": ("sentences",),
+    "decontextualise": ("context", "sentence"),
     "answer": ("context", "question"),
     "judge": ("question", "reference", "answer"),
     "small_question": ("context",),
@@ -29,13 +32,16 @@ INPUTS = {
 }
 OUTPUTS = {
     "tree": ("question", "first", "second"),
+    "tree_boundary": ("question", "last"),
+    "tree_assign": ("question", "second"),
+    "decontextualise": ("standalone",),
     "answer": ("answer",),
     "judge": ("reason", "grade"),
     "small_question": ("question",),
     "tuned_question": ("question",),
     "tuned_answer": ("answer",),
 }
-PROMPTS = ("tree", "answer", "judge")
+PROMPTS = ("tree", "tree_boundary", "tree_assign", "decontextualise", "answer", "judge")
 # Of the embedded model, which reads English.
 SMALL_PROMPTS = {"en": ("small_question", "tuned_question", "tuned_answer"), "zh": ()}
 

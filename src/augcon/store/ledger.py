@@ -35,7 +35,8 @@ TREE = """
     SELECT n.pass AS pass_number, n.id, n.parent_id, n.depth, n.start, n."end" AS "end", n.units,
            n.reason, n.split_reason, COALESCE(q.text, '') AS question,
            COALESCE(q.reason, '') AS question_reason, COALESCE(a.reason, '') AS answer_reason,
-           CASE WHEN q.state = 'kept' AND a.state = 'kept' THEN a.pair_id ELSE '' END AS pair_id
+           CASE WHEN q.state = 'kept' AND a.state = 'kept' THEN a.pair_id ELSE '' END AS pair_id,
+           n.split_detail
     FROM nodes n
     LEFT JOIN questions q ON q.root_id = n.root_id AND q.pass = n.pass AND q.context_id = n.id
     LEFT JOIN answers a ON a.root_id = n.root_id AND a.question_id = q.id
@@ -98,6 +99,7 @@ class TreeRow:
     question_reason: str
     answer_reason: str
     pair_id: str
+    split_detail: str
 
 
 class Ledger:

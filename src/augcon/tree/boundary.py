@@ -10,7 +10,6 @@ What is asked about a node is another matter (`augcon.tree.questions`).
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
 import numpy as np
@@ -21,54 +20,26 @@ from augcon.llm.base import Reply, Request, Sampling
 from augcon.llm.call import Caller, Unusable
 from augcon.llm.encode import encode
 from augcon.records import Context
-from augcon.together import single_fault
-from augcon.tree.questions import QuestionWriter
-from augcon.tree.split import Division, Weakening
 
-__all__ = ["BoundaryDivider"]
+__all__ = ["BoundarySplitter", "balance_of_halves", "coherence_of_halves"]
 
 Floats = npt.NDArray[np.float64]
 
-NO_QUESTION = "no_candidate_passed_filter"
 BALANCE_WEIGHT = 0.5
 NEWLINE = 'root ::= "\\n"'
 
 
-class BoundaryDivider:
-    """Divide at the best sentence boundary, and have the question written by a `QuestionWriter`.
+class BoundarySplitter:
+    """Divide at the best sentence boundary.
 
     reader   the small model, for how likely a line break is: completion with log-probabilities
     encoder  the sentence encoder
     """
 
-    languages: frozenset[str] | None = frozenset({"en"})
-
-    def __init__(
-        self,
-        reader: Caller,
-        encoder: Caller,
-        sentences: SentenceSplitter,
-        questions: QuestionWriter,
-    ) -> None:
+    def __init__(self, reader: Caller, encoder: Caller, sentences: SentenceSplitter) -> None:
         self._reader = reader
         self._encoder = encoder
         self._sentences = sentences
-        self._questions = questions
-
-    async def divide(self, node: Context, pass_number: int) -> Division:
-        """The node's question of this pass, and its two parts, which are the same in every pass."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                parts = group.create_task(self.parts(node))
-                asked = group.create_task(self._questions.write(node, pass_number))
-        except ExceptionGroup as faults:
-            raise single_fault(faults) from faults
-        question = asked.result()
-        return Division(question, parts.result(), "" if question else NO_QUESTION)
-
-    async def weak_question(self, node: Context, weakening: Weakening) -> str:
-        """One question as the weakened prompt gives it, taken as it comes."""
-        return await self._questions.write_weakly(node, weakening)
 
     async def parts(self, node: Context) -> tuple[str, ...]:
         """The node's two parts; none of a single sentence."""

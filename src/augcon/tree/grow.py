@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from augcon.corpus import count_units, sentence_spans
 from augcon.errors import ItemError, TooLongError
@@ -82,6 +82,8 @@ def _halved(context: Context, error: TooLongError) -> Division:
 
 
 def _node(context: Context, number: int, division: Division, split: Verdict) -> Node:
+    if split.kept:
+        split = replace(split, detail=division.note)
     if not division.question:
         return Node(context, number, rejected(division.why_no_question or "no_question"), split)
     question = Question.of(context, division.question, number)

@@ -1,19 +1,23 @@
 """What the tree asks of a model at one node, behind one small interface.
 
-A `Divider` gives a node its question and its two parts; which way it does so is a strategy. The
-paper's way (`augcon.tree.rewrite`) asks for all three in one call; the embedded model's way
-(`augcon.tree.boundary`) scores every sentence boundary and picks among question candidates.
+A `Divider` gives a node its question and its two parts. There are two kinds. A prompted one has
+the model give both in one call (`rewrite`, `numbered`). A computed one puts together whoever
+writes the question (`Questions`) and whoever finds the parts (`Splitter`), which may be any two.
 """
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Protocol
 
 from augcon.prompts import Weakening
 from augcon.records import Context
+from augcon.together import single_fault
 
-__all__ = ["Divider", "Division", "Weakening"]
+__all__ = ["ComputedDivider", "Divider", "Division", "Questions", "Splitter", "Weakening"]
+
+NO_QUESTION = "no_candidate_passed_filter"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +26,13 @@ class Division:
 
     `parts` is empty where there is nothing to divide (a single sentence). `question` is empty
     where the strategy found none that passes its own filter; `why_no_question` then says why.
+    `note` tells what became of a part that needed mending, for the books of the split.
     """
 
     question: str
     parts: tuple[str, ...]
     why_no_question: str = ""
+    note: str = ""
 
 
 class Divider(Protocol):
@@ -42,3 +48,40 @@ class Divider(Protocol):
     async def divide(self, node: Context, pass_number: int) -> Division: ...
 
     async def weak_question(self, node: Context, weakening: Weakening) -> str: ...
+
+
+class Questions(Protocol):
+    """Who writes the question about a node; "" where none may stand."""
+
+    async def write(self, node: Context, pass_number: int) -> str: ...
+
+    async def write_weakly(self, node: Context, weakening: Weakening) -> str: ...
+
+
+class Splitter(Protocol):
+    """Who finds a node's two parts; none of what has nothing to divide. They are the node's own
+    text, and the same in every pass."""
+
+    async def parts(self, node: Context) -> tuple[str, ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ComputedDivider:
+    """A question by one, the parts by another, at the same time."""
+
+    questions: Questions
+    splitter: Splitter
+    languages: frozenset[str] | None = None
+
+    async def divide(self, node: Context, pass_number: int) -> Division:
+        try:
+            async with asyncio.TaskGroup() as group:
+                parts = group.create_task(self.splitter.parts(node))
+                asked = group.create_task(self.questions.write(node, pass_number))
+        except ExceptionGroup as faults:
+            raise single_fault(faults) from faults
+        question = asked.result()
+        return Division(question, parts.result(), "" if question else NO_QUESTION)
+
+    async def weak_question(self, node: Context, weakening: Weakening) -> str:
+        return await self.questions.write_weakly(node, weakening)
