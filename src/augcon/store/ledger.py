@@ -33,7 +33,7 @@ __all__ = ["Ledger", "TreeRow"]
 
 TREE = """
     SELECT n.pass AS pass_number, n.id, n.parent_id, n.depth, n.start, n."end" AS "end", n.units,
-           n.reason, n.split_reason, COALESCE(q.text, '') AS question,
+           n.explained, n.reason, n.detail, n.split_reason, COALESCE(q.text, '') AS question,
            COALESCE(q.reason, '') AS question_reason, COALESCE(a.reason, '') AS answer_reason,
            CASE WHEN q.state = 'kept' AND a.state = 'kept' THEN a.pair_id ELSE '' END AS pair_id
     FROM nodes n
@@ -48,7 +48,7 @@ TREE = """
 PAIRS = """
     SELECT a.pair_id AS id, q.text AS question, a.text AS answer, n.text AS context,
            c.language, a.granularity, n.depth, q.score, c.document, n.start, n."end" AS "end",
-           q.context_id, q.root_id
+           q.context_id, q.root_id, n.explained
     FROM contexts c
     CROSS JOIN questions q ON q.root_id = c.id AND q.state = 'kept'
     CROSS JOIN answers a ON a.root_id = c.id AND a.question_id = q.id AND a.state = 'kept'
@@ -92,7 +92,9 @@ class TreeRow:
     start: int
     end: int
     units: int
+    explained: float
     reason: str
+    detail: str
     split_reason: str
     question: str
     question_reason: str
@@ -307,7 +309,7 @@ class Ledger:
             for table in ("nodes", "questions", "answers"):
                 c.execute(f"DELETE FROM {table} WHERE root_id = ?", (root,))  # noqa: S608
             c.executemany(
-                "INSERT INTO nodes VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                "INSERT INTO nodes VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
                 [_node_row(root, node) for node in result.nodes],
             )
             c.executemany(
@@ -448,7 +450,7 @@ def _node_row(root: str, node: Node) -> tuple[object, ...]:
     c, v, split = node.context, node.verdict, node.split
     return (
         *(root, node.pass_number, c.id, c.parent_id, c.depth, c.start, c.end, c.units, c.text),
-        *(v.state, v.reason, v.detail, split.state, split.reason, split.detail),
+        *(v.state, v.reason, v.detail, split.state, split.reason, split.detail, c.explained),
     )
 
 
