@@ -103,9 +103,7 @@ class Context:
             end=end,
         )
 
-    def child(
-        self, text: str, units: int, start: int, end: int, explained: float = 1.0
-    ) -> Context:
+    def child(self, text: str, units: int, start: int, end: int, explained: float = 1.0) -> Context:
         return Context(
             id=content_id("context", self.id, start, end, text),
             document_id=self.document_id,

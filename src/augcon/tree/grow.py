@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from augcon.corpus import count_units, sentence_spans
 from augcon.errors import ItemError, TooLongError
 from augcon.records import Context, Node, Question, State, Verdict, failed, rejected
-from augcon.tree.checks import check_parts
+from augcon.tree.checks import check_parts, check_places
 from augcon.tree.spans import locate
 from augcon.tree.split import Divider, Division
 
@@ -52,8 +52,8 @@ class Tree:
             else rejected("too_deep")
         )
         children = _children(context, root, division) if split.kept else []
-        if len({child.id for child in children}) < len(children):
-            split, children = rejected("parts_overlap", "the same part twice"), []
+        if not (placed := check_places(children)).kept:
+            split, children = placed, []
         node = _node(context, number, division, split)
         async with asyncio.TaskGroup() as group:
             branches = [group.create_task(self._grow(child, root, number)) for child in children]
@@ -97,5 +97,5 @@ def _children(context: Context, root: Context, division: Division) -> list[Conte
         place = locate(part, source, done)
         done = place.end
         start, end = context.start + place.start, context.start + place.end
-        children.append(context.child(part, count_units(part), start, end))
+        children.append(context.child(part, count_units(part), start, end, place.explained))
     return children

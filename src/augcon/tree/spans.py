@@ -86,9 +86,7 @@ def _aligned(wanted: list[Token], there: list[Token]) -> list[Block]:
     return [block for block in blocks if block.tag == "equal"]
 
 
-def _solid(
-    block: Block, part: str, source: str, wanted: list[Token], there: list[Token]
-) -> bool:
+def _solid(block: Block, part: str, source: str, wanted: list[Token], there: list[Token]) -> bool:
     """Whether the part surely has these words from there."""
     if (length := block.dest_end - block.dest_start) >= SOLID:
         return True
