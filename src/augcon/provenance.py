@@ -76,6 +76,8 @@ def _tree(run: Run, root: Context) -> Iterator[str]:
         indent = "  " * row.depth
         rewritten = f", {_explained(row.explained)}" if row.explained < 1 else ""
         yield f"{indent}[{row.start}:{row.end}] {row.units} units{rewritten}{_said(row)}"
+        if row.rejected_question:
+            yield f"{indent}  ? {row.rejected_question}"
         if row.question:
             verdict = row.pair_id or row.question_reason or row.answer_reason
             yield f"{indent}  ? {row.question}  ({verdict})"

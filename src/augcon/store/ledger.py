@@ -33,8 +33,10 @@ __all__ = ["Ledger", "TreeRow"]
 
 TREE = """
     SELECT n.pass AS pass_number, n.id, n.parent_id, n.depth, n.start, n."end" AS "end", n.units,
-           n.explained, n.reason, n.detail, n.split_reason, COALESCE(q.text, '') AS question,
-           COALESCE(q.reason, '') AS question_reason, COALESCE(a.reason, '') AS answer_reason,
+           n.explained, n.reason, n.split_reason,
+           CASE n.state WHEN 'rejected' THEN n.detail ELSE '' END AS rejected_question,
+           COALESCE(q.text, '') AS question, COALESCE(q.reason, '') AS question_reason,
+           COALESCE(a.reason, '') AS answer_reason,
            CASE WHEN q.state = 'kept' AND a.state = 'kept' THEN a.pair_id ELSE '' END AS pair_id
     FROM nodes n
     LEFT JOIN questions q ON q.root_id = n.root_id AND q.pass = n.pass AND q.context_id = n.id
@@ -83,7 +85,11 @@ PAGE = 64  # root contexts that are read at once
 
 @dataclass(frozen=True, slots=True)
 class TreeRow:
-    """A node as `augcon show` prints it, with its question and what became of that."""
+    """A node as `augcon show` prints it, with its question and what became of that.
+
+    explained          the share of the node's text that its span of the document holds
+    rejected_question  one that might not stand, with what was found in it
+    """
 
     pass_number: int
     id: str
@@ -94,8 +100,8 @@ class TreeRow:
     units: int
     explained: float
     reason: str
-    detail: str
     split_reason: str
+    rejected_question: str
     question: str
     question_reason: str
     answer_reason: str
