@@ -25,18 +25,19 @@ _VERBS = (
     r"(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should|may|might|must)"
     r"(?:n['’]t)?\b"
 )
-_ENGLISH = re.compile(
-    rf"\b(?:what|which|who|whom|whose|when|where|why|how)\b|\A\W*{_VERBS}"
-    r"|(?:\A|[.,:;]\s|\bplease\s)\W*(?:name|list|describe|explain|compare|discuss|give|identify"
-    r"|define|design|outline|propose|tell|state|show|find|calculate|select|evaluate|contrast|trace"
-    r"|assess|summari[sz]e|analy[sz]e)\b"
+_WH = r"(?:what|which|who|whom|whose|when|where|why|how)\b"
+_REQUEST = re.compile(
+    rf"\A\W*{_VERBS}|(?:\A|[.,:;]\s|\bplease\s)\W*(?:name|list|describe|explain|compare|discuss"
+    r"|give|identify|define|design|outline|propose|tell|state|show|find|calculate|select|evaluate"
+    r"|contrast|trace|assess|summari[sz]e|analy[sz]e)\b"
 )
+_OPENS_WITH_WH = re.compile(rf"\A\W*(?:(?:in|on|at|of|by|for|to|from|with|about)\s)?{_WH}")
 _CHINESE = re.compile(
     "什么|甚么|哪|谁|怎|何|为什|多少|几|吗|呢|吧|是否|是不是|有没有|能否|可否|请|说明|说出|描述"
     "|列举|列出|解释|比较|分析|概括|概述|简述|介绍|谈谈|指出"
 )
 _CLOSED_ENGLISH = re.compile(rf"(?:\A|,\s){_VERBS}(?!.*\bor\b)")
-_OPEN_ENGLISH = re.compile(r"\b(?:what|which|who|whom|whose|when|where|why|how)\b")
+_OPEN_ENGLISH = re.compile(rf"\b{_WH}")
 _CLOSED_CHINESE = re.compile(
     r"[吗么嘛][?？]?\Z|是否|是不是|有没有|能否|可否|会不会|能不能|可不可以|对不对|对吧"
 )
@@ -57,7 +58,12 @@ def asks_nothing(question: str, language: str) -> bool:
         return False
     if language == "zh":
         return _CHINESE.search(simplified(question)) is None
-    return language == "en" and _ENGLISH.search(question.lower()) is None
+    if language != "en":
+        return False
+    lowered = question.lower()
+    # "the mill which burned down." is told; "the mill burned down when" is asked
+    asks = _OPENS_WITH_WH if lowered.endswith((".", "!")) else _OPEN_ENGLISH
+    return asks.search(lowered) is None and _REQUEST.search(lowered) is None
 
 
 def wants_yes_or_no(question: str, language: str) -> bool:
