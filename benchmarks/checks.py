@@ -15,11 +15,13 @@ question_faults  by language, the percentage that is caught of questions with a 
                  joined to one; a turn that speaks of the text put in front; one about a text of
                  the other language; a sentence in its place; the sentence itself made a yes-or-no
                  question; an example of the prompts, with a word exchanged in the longer ones
-splits           for each file, of contexts cut in two at a border of sentences, the percentage
-                 that is rejected: `contiguous`, or `assigned`, each sentence to a part drawn for it
+splits           for each file, of root contexts of at most 500 units cut in two at a border of
+                 sentences, the percentage that is rejected: `contiguous`, or `assigned`, each
+                 sentence to a part drawn for it
 split_faults     by file, the percentage that is caught of splits with a fault put in: a sentence
-                 of ordinary length that is there once is lost; one is exchanged for one of another text; one is in both
-                 parts; a third of the context in both; a part of another text
+                 of ordinary length that is there once is lost; one is exchanged for one of
+                 another text; one is in both parts; a third of the context in both; a part of
+                 another text
 places           by file, the percentage of single sentences of another text that have no place
 milliseconds     of a split's check, mean over all
 """
@@ -34,7 +36,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from augcon.corpus import count_units, sentence_spans
+from augcon.corpus import cut_contexts, sentence_spans
 from augcon.prompts import Library
 from augcon.records import Context, Document, Verdict
 from augcon.rouge import tokens
@@ -43,6 +45,7 @@ from augcon.tree.soundness import Shown, check_question
 from augcon.tree.spans import locate
 
 LONGEST = 5000  # characters of a context that is split or searched for an answer's sentence
+LONGEST_ROOT = 500  # units
 PRECISION = 0.7
 TURNS = {
     "en": (
@@ -103,7 +106,7 @@ class Checks:
         self._count(name, verdict, text)
 
     def split(self, name: str, parent: Context, parts: Parts) -> None:
-        between = BETWEEN[parent.language]
+        between = BETWEEN.get(parent.language, " ")
         joined = [between.join(part) for part in parts]
         self._count(name, check_parts(parent, joined, PRECISION), parent.text)
 
@@ -171,14 +174,13 @@ def _reworded(question: str, language: str, draw: random.Random) -> str:
 def splits(name: str, rows: Sequence[Row], checks: Checks, draw: random.Random) -> Iterator[float]:
     """Count the verdicts on true and spoilt splits; yields the seconds of each context's."""
     language = rows[0]["language"]
-    texts = list(dict.fromkeys(row["context"] for row in rows if len(row["context"]) <= LONGEST))
-    cut = [[t[s.start : s.end] for s in sentence_spans(t, language)] for t in texts]
-    many = [sentences for sentences in cut if len(sentences) > 2]
-    for sentences in many:
-        text = BETWEEN[language].join(sentences)
-        document = Document.of(name, text, language)
-        parent = Context.root(document, 0, len(text), count_units(text), language)
-        other = draw.choice([others for others in many if others is not sentences])
+    texts = dict.fromkeys(row["context"] for row in rows if len(row["context"]) <= LONGEST)
+    documents = [Document.of(name, text, language) for text in texts]
+    roots = [root for d in documents for root in cut_contexts(d, LONGEST_ROOT, 100)]
+    cut = [[r.text[s.start : s.end] for s in sentence_spans(r.text, r.language)] for r in roots]
+    many = [(root, found) for root, found in zip(roots, cut, strict=True) if len(found) > 2]
+    for parent, sentences in many:
+        other = draw.choice([others for _, others in many if others is not sentences])
         made = dict(_made(sentences, other, draw))
         began = time.perf_counter()
         for kind, parts in made.items():
@@ -187,7 +189,7 @@ def splits(name: str, rows: Sequence[Row], checks: Checks, draw: random.Random) 
         yield (time.perf_counter() - began) / len(made)
         foreign = draw.choice(other)
         if len(tokens(foreign)) >= SHORT_SENTENCE:
-            placed = locate(foreign, text).explained >= LEAST_EXPLAINED
+            placed = locate(foreign, parent.text).explained >= LEAST_EXPLAINED
             checks.reasons[f"{name} foreign sentence"]["" if placed else "part_not_placed"] += 1
 
 

@@ -45,8 +45,8 @@ _ENGLISH = tuple(
         rf"\A[^.]*\b(?:this|these) {_PART}",  # in a second sentence it means the first
         rf"\bthe (?:given|provided|above|following|present|current) {_PART}",
         rf"\bthe (?:(?:whole|entire|same) )?{_TEXT}(?=\s*(?:[?,.;:!)]|\Z)|\s+{_SAYS})",
-        rf"\b(?:does|do|did|is|are|was|were|has|can) the {_TEXT}{_DEFINED}",
-        rf"\b(?:according to|based on|as per) (?:the )?{_PART}{_DEFINED}(?! [A-Z0-9])",
+        rf"\b(?:does|do|did|is|are|was|were|has|can) the (?!text){_TEXT}{_DEFINED}",
+        rf"\b(?:according to|based on|as per) (?:the )?{_PART}{_DEFINED}(?! (?-i:[A-Z0-9]))",
         rf"\bin (?:the|this) (?P<word>context)\b{_DEFINED}",
         r"(?P<word>\bthe above\b)(?! ground| average)",
         r"\b(?:mentioned|described|stated|listed|given|shown|discussed) (?P<word>above|below)\b",

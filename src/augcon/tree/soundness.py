@@ -36,6 +36,7 @@ LEAST_UNTOLD = 0.25  # of the context's content words, by a question that wants 
 FEWEST_CONTENT_WORDS = 3
 
 _HAN, _KANA, _HANGUL = re.compile(f"[{HAN}]"), re.compile(f"[{KANA}]"), re.compile("[가-힣]")
+_LATIN = re.compile("[A-Za-z]")
 _WORD = re.compile(rf"[^\W\d_{HAN}{KANA}가-힣]+")
 _ENGLISH_ONLY = re.compile(
     r"\b(?:the|of|what|which|who|whose|how|why|when|where|is|does|did|were)\b", re.IGNORECASE
@@ -141,6 +142,8 @@ def _other_language(question: str, context: str, language: str) -> str:
         return "" if _HANGUL.search(question) else "no Hangul"
     if han + kana > len(words):
         return "zh" if kana <= MOST_KANA * han else "ja"
+    if language == "en" and words and not _LATIN.search(question):
+        return "another script"
     if len(words) < FEWEST_WORDS or (language == "en" and _ENGLISH_ONLY.search(question)):
         return ""
     guess = guess_language(question)
