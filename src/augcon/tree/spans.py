@@ -20,6 +20,7 @@ SOLID_CLAUSE = 3  # the same, of a clause that both texts have whole
 LEAST_REACH = 2  # tokens to the border of a clause, whatever the part holds of its own
 LATER_SHARE = 0.5  # of what the whole source explains, where that has names from before
 OPENING = ("Ps", "Pi")  # Unicode's opening brackets and quotation marks
+SENTENCE_END = re.compile(r"(?<=[.!?]) |(?<=[。！？])|\n")
 CLAUSE_END = re.compile(r"[.,;:!?]\W*\s|[。，；：！？、…—\n]")
 
 
@@ -36,7 +37,8 @@ def locate(part: str, source: str, after: int = 0) -> Place:
 
     A verbatim part is simply found, at or past `after` if it is there too, so that the second of
     two equal sentences is not taken for the first; what lies past `after` is preferred for any
-    other part as well, unless the part holds more than names from before it. The tokens of both
+    other part as well, unless the part holds more than names from before it. Sentences that stand
+    apart in the source are found one by one. Where anything was reworded, the tokens of both
     are aligned by their longest common subsequence, and the stretch with the most aligned and
     fewest foreign tokens is taken (a maximum-sum run), so that a stray "the" far away does not
     widen it. A part that was made from several stretches spans from the first to the last. Where
@@ -46,6 +48,8 @@ def locate(part: str, source: str, after: int = 0) -> Place:
     """
     if (at := source.find(part, after)) >= 0 or (at := source.find(part)) >= 0:
         return Place(at, at + len(part), 1.0)
+    if place := _whole_sentences(part, source, after) or _whole_sentences(part, source, 0):
+        return place
     wanted, there = token_spans(part), token_spans(source)
     blocks = _aligned(wanted, there)
     place = _most_alike(part, source, wanted, there, blocks)
@@ -58,6 +62,19 @@ def locate(part: str, source: str, after: int = 0) -> Place:
         if later.explained >= place.explained * (1.0 if begins else LATER_SHARE) > 0:
             return Place(later.start + after, later.end + after, later.explained)
     return place
+
+
+def _whole_sentences(part: str, source: str, at: int) -> Place | None:
+    """The place of a part that is sentences of the source, word for word and in order."""
+    start = -1
+    for sentence in SENTENCE_END.split(part):
+        if not (told := sentence.strip()):
+            continue
+        if (found := source.find(told, at)) < 0:
+            return None
+        start = found if start < 0 else start
+        at = found + len(told)
+    return Place(start, at, 1.0) if start >= 0 else None
 
 
 def _most_alike(
