@@ -21,7 +21,8 @@ LEAST_REACH = 2  # tokens to the border of a clause, whatever the part holds of 
 LATER_SHARE = 0.5  # of what the whole source explains, where that has names from before
 OPENING = ("Ps", "Pi")  # Unicode's opening brackets and quotation marks
 SENTENCE_END = re.compile(r"(?<=[.!?]) |(?<=[。！？])|\n")
-CLAUSE_END = re.compile(r"[.,;:!?]\W*\s|[。，；：！？、…—\n]")
+CLAUSE_MARK = re.compile(r"[。，；：！？、…—\n]|(?P<spaced>[.,;:!?])")
+SPACE = re.compile(r"\s")
 
 
 class Place(NamedTuple):
@@ -120,7 +121,11 @@ def _opens_clause(text: str, there: list[Token], at: int) -> bool:
     """Whether a clause begins with this token; what lies past the last counts as one that does."""
     if at in (0, len(there)):
         return True
-    return CLAUSE_END.search(text, there[at - 1].end, there[at].start) is not None
+    before, start = there[at - 1].end, there[at].start
+    mark = CLAUSE_MARK.search(text, before, start)
+    if mark is None or not mark["spaced"]:
+        return mark is not None
+    return SPACE.search(text, mark.end(), start) is not None
 
 
 def _to_clause(
