@@ -19,7 +19,7 @@ from augcon.prompts import Asker, Exchange, Library, Prompt
 from augcon.prompts.library import LANGUAGES
 from augcon.prompts.size import prompt_tokens, tokens_per_unit
 from augcon.records import Triplet
-from augcon.tree import Divider, RewriteDivider, Tree
+from augcon.tree import Divider, QuestionCheck, RewriteDivider, Tree
 from augcon.tree.decontextualise import DecontextualisingDivider
 from augcon.tree.numbered import AssignDivider, CutDivider
 from augcon.tree.prompted import PromptedDivider, PromptedQuestions
@@ -74,7 +74,10 @@ def readable_languages(settings: Settings) -> frozenset[str] | None:
 def assemble_tree(settings: Settings, models: Models, library: Library) -> Tree:
     """Stage 1."""
     return Tree(
-        _divider(settings, models, library), settings.tree.min_units, settings.tree.child_precision
+        _divider(settings, models, library),
+        settings.tree.min_units,
+        settings.tree.child_precision,
+        QuestionCheck.of(library),
     )
 
 

@@ -64,7 +64,8 @@ def _pair(run: Run, pair: Pair) -> Iterator[str]:
     yield f"tree      {pair.root_id}"
     source = run.ledger.source(pair.root_id, pair.start, pair.end)
     if source != pair.context:
-        yield f"\nsource text:\n{source}\n\ncontext, as the model wrote it:\n{pair.context}"
+        yield f"\nsource text:\n{source}"
+        yield f"\ncontext, as the model wrote it ({_explained(pair.explained)}):\n{pair.context}"
     else:
         yield f"\nsource text:\n{source}"
 
@@ -73,10 +74,17 @@ def _tree(run: Run, root: Context) -> Iterator[str]:
     yield f"{root.document}, characters {root.start} to {root.end}, {root.units} units"
     for row in run.ledger.tree(root.id):
         indent = "  " * row.depth
-        yield f"{indent}[{row.start}:{row.end}] {row.units} units{_said(row)}"
+        rewritten = f", {_explained(row.explained)}" if row.explained < 1 else ""
+        yield f"{indent}[{row.start}:{row.end}] {row.units} units{rewritten}{_said(row)}"
+        if row.rejected_question:
+            yield f"{indent}  ? {row.rejected_question}"
         if row.question:
             verdict = row.pair_id or row.question_reason or row.answer_reason
             yield f"{indent}  ? {row.question}  ({verdict})"
+
+
+def _explained(share: float) -> str:
+    return f"{share:.0%} of it in the source"
 
 
 def _said(row: TreeRow) -> str:

@@ -67,7 +67,8 @@ class Context:
     """A stretch of a document, or a rewriting of one: a node of a Context-Split-Tree.
 
     `text` is what the model reads. For a verbatim context it equals the document's text from
-    `start` to `end`; for a rewritten child the span says which source text it came from.
+    `start` to `end`; for a rewritten child the span says which source text it came from, and
+    `explained` which share of the text's tokens is found there.
     A root has `depth` 0, `parent_id` None and `root_id` equal to its own id.
     """
 
@@ -82,6 +83,7 @@ class Context:
     language: str
     start: int
     end: int
+    explained: float = 1.0
 
     @classmethod
     def root(cls, document: Document, start: int, end: int, units: int, language: str) -> Context:
@@ -101,7 +103,7 @@ class Context:
             end=end,
         )
 
-    def child(self, text: str, units: int, start: int, end: int) -> Context:
+    def child(self, text: str, units: int, start: int, end: int, explained: float = 1.0) -> Context:
         return Context(
             id=content_id("context", self.id, start, end, text),
             document_id=self.document_id,
@@ -114,6 +116,7 @@ class Context:
             language=self.language,
             start=start,
             end=end,
+            explained=explained,
         )
 
 
@@ -235,7 +238,10 @@ class Augmented:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One line of the dataset: question and answer, with where they come from."""
+    """One line of the dataset: question and answer, with where they come from.
+
+    explained  the share of the context's tokens that its span of the document holds
+    """
 
     id: str
     question: str
@@ -250,6 +256,7 @@ class Pair:
     end: int
     context_id: str
     root_id: str
+    explained: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

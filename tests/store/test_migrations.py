@@ -1,4 +1,4 @@
-"""A database of version 1, made from what a run of today holds, is brought up to date."""
+"""A database of an earlier version, made from what a run of today holds, is brought up to date."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import subprocess
 import sys
 import time
 import zlib
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -27,8 +27,8 @@ from tests.simulated_server import Faults, Simulation, simulated_server
 from tests.small_corpora import write_corpus
 from tests.store.test_journal import summed
 
-FIRST = Path(__file__).parent / "version_1.sql"
 TABLES = ("meta", "steps", "documents", "contexts", "nodes", "questions", "answers")
+Earlier = Callable[[Path, Path], Path]
 KILLS = 8
 KILLED_WITHIN = 0.6  # seconds, about what the migration takes
 
@@ -55,14 +55,7 @@ def run_command(folder: Path, out: Path, server: Simulation) -> list[object]:
 
 def as_first_version(run: Path, to: Path) -> Path:
     """The folder of a run, its database as version 1 wrote it."""
-    to.mkdir()
-    shutil.copy(run / "config.toml", to)
-    with closing(sqlite3.connect(to / "run.db")) as old, old:
-        old.execute("PRAGMA journal_mode=WAL")
-        old.executescript(FIRST.read_text(encoding="utf-8") + "PRAGMA user_version=1;")
-        old.execute("ATTACH ? AS new", (str(run / "run.db"),))
-        for table in TABLES:
-            old.execute(f"INSERT INTO main.{table} SELECT * FROM new.{table}")
+    with earlier_version(1, run, to) as old:
         old.create_function("first_form", 1, first_form)
         old.execute(
             "INSERT INTO main.journal SELECT identity, model, endpoint, accepted, prompt_tokens, "
@@ -70,6 +63,36 @@ def as_first_version(run: Path, to: Path) -> Path:
             "END FROM new.journal"
         )
     return to
+
+
+def as_second_version(run: Path, to: Path) -> Path:
+    """The folder of a run, its database as version 2 wrote it."""
+    with earlier_version(2, run, to) as old:
+        old.execute("INSERT INTO main.journal SELECT * FROM new.journal")
+    return to
+
+
+EARLIER = pytest.mark.parametrize("as_earlier", [as_first_version, as_second_version])
+
+
+@contextmanager
+def earlier_version(version: int, run: Path, to: Path) -> Iterator[sqlite3.Connection]:
+    """A database of that version with all but the journal, of what it had columns for.
+
+    The run's own is attached as `new`.
+    """
+    to.mkdir()
+    shutil.copy(run / "config.toml", to)
+    script = (Path(__file__).parent / f"version_{version}.sql").read_text(encoding="utf-8")
+    with closing(sqlite3.connect(to / "run.db")) as old, old:
+        old.execute("PRAGMA journal_mode=WAL")
+        old.executescript(f"{script}PRAGMA user_version={version};")
+        old.execute("ATTACH ? AS new", (str(run / "run.db"),))
+        for table in TABLES:
+            known = [row[1] for row in old.execute(f"PRAGMA main.table_info({table})")]
+            columns = ", ".join(f'"{name}"' for name in known)
+            old.execute(f"INSERT INTO main.{table} SELECT {columns} FROM new.{table}")
+        yield old
 
 
 def first_form(reply: bytes) -> bytes:
@@ -93,10 +116,11 @@ def schema(path: Path) -> set[str]:
         return {" ".join(sql.split()) for (sql,) in found}
 
 
-def test_a_run_of_version_1_goes_on_and_asks_nothing_again(
-    finished: Path, server: Simulation, tmp_path: Path
+@EARLIER
+def test_a_run_of_an_earlier_version_goes_on_and_asks_nothing_again(
+    as_earlier: Earlier, finished: Path, server: Simulation, tmp_path: Path
 ) -> None:
-    old = as_first_version(finished / "out", tmp_path / "old")
+    old = as_earlier(finished / "out", tmp_path / "old")
     with closing(sqlite3.connect(old / "run.db")) as database, database:
         for table in ("nodes", "questions", "answers", "steps"):
             database.execute(f"DELETE FROM {table}")
@@ -110,8 +134,11 @@ def test_a_run_of_version_1_goes_on_and_asks_nothing_again(
     assert journalled(old) == journalled(finished / "out")
 
 
-def test_every_reply_and_every_count_comes_over(finished: Path, tmp_path: Path) -> None:
-    old = as_first_version(finished / "out", tmp_path / "old")
+@EARLIER
+def test_every_reply_and_every_count_comes_over(
+    as_earlier: Earlier, finished: Path, tmp_path: Path
+) -> None:
+    old = as_earlier(finished / "out", tmp_path / "old")
     assert replies(old) == replies(finished / "out")
     told, expected = augcon.open(old).books, augcon.open(finished / "out").books
     assert told.stages == expected.stages
@@ -121,8 +148,11 @@ def test_every_reply_and_every_count_comes_over(finished: Path, tmp_path: Path) 
     run.close()
 
 
-def test_a_migrated_database_is_the_same_as_a_new_one(finished: Path, tmp_path: Path) -> None:
-    old = as_first_version(finished / "out", tmp_path / "old")
+@EARLIER
+def test_a_migrated_database_is_the_same_as_a_new_one(
+    as_earlier: Earlier, finished: Path, tmp_path: Path
+) -> None:
+    old = as_earlier(finished / "out", tmp_path / "old")
     Database(old / "run.db").close()
     Database(tmp_path / "new.db").close()
     assert schema(old / "run.db") == schema(tmp_path / "new.db")
@@ -148,6 +178,15 @@ def test_a_reply_of_token_probabilities_comes_over_and_so_does_an_empty_vector(
     assert nothing.embedding == ()
 
 
+def test_what_was_never_written_down_counts_as_explained(finished: Path, tmp_path: Path) -> None:
+    old = as_second_version(finished / "out", tmp_path / "old")
+    run = Run.read(old)
+    (root, _), *_ = run.ledger.root_pairs()
+    assert {row.explained for row in run.ledger.tree(root.id)} == {1.0}
+    assert {pair.explained for pair in run.ledger.pairs()} == {1.0}
+    run.close()
+
+
 async def test_an_empty_vector_is_journalled_as_one(tmp_path: Path) -> None:
     run = Run.begin(tmp_path / "out", {}, "corpus", "")
     await run.journal.put("v", "m", Request("embedding"), Reply(), False)
@@ -155,8 +194,11 @@ async def test_an_empty_vector_is_journalled_as_one(tmp_path: Path) -> None:
     run.close()
 
 
-def test_status_reads_a_run_of_version_1(finished: Path, tmp_path: Path) -> None:
-    old = as_first_version(finished / "out", tmp_path / "old")
+@EARLIER
+def test_status_reads_a_run_of_an_earlier_version(
+    as_earlier: Earlier, finished: Path, tmp_path: Path
+) -> None:
+    old = as_earlier(finished / "out", tmp_path / "old")
     ended = call("status", old, "--json")
     assert ended.returncode == 0, ended.stderr
     assert json.loads(ended.stdout)["calls"] == journalled(finished / "out")

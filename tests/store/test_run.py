@@ -16,6 +16,7 @@ import pytest
 
 from augcon.errors import OutputError, StoreError
 from augcon.llm.base import Choice, Reply, Request, TokenLogprob, Usage
+from augcon.provenance import show
 from augcon.records import (
     Answer,
     Asked,
@@ -32,8 +33,9 @@ from augcon.records import (
     failed,
     rejected,
 )
+from augcon.report import write_report
 from augcon.store import Run, write_atomically
-from augcon.store.database import Database
+from augcon.store.database import VERSION, Database
 from tests.e2e.program import environment, python
 
 TEXT = "One two three. Four five six."
@@ -225,6 +227,46 @@ async def test_pairs_come_with_their_source(run: Run) -> None:
     assert [row.start for row in run.ledger.tree(ROOT.id)] == [0, 0, 15]
 
 
+async def test_a_rewritten_context_says_how_much_of_it_the_source_explains(run: Run) -> None:
+    told = augmented()
+    node = told.nodes[1]
+    rewritten = replace(node.context, text="One two three four.", explained=0.75)
+    question = replace(told.questions[1].question, context=rewritten)
+    answer = replace(told.answers[1], question=question, text="Three.", verdict=Verdict())
+    open_books(run)
+    await run.ledger.finish_context(
+        replace(
+            told,
+            nodes=(told.nodes[0], replace(node, context=rewritten, question=question)),
+            questions=(told.questions[0], replace(told.questions[1], question=question)),
+            answers=(told.answers[0], answer),
+        )
+    )
+    assert [row.explained for row in run.ledger.tree(ROOT.id)] == [1.0, 0.75]
+    whole, part = run.ledger.pairs()
+    assert (whole.explained, part.explained) == (1.0, 0.75)
+    assert "75% of it in the source" in show(run.folder, ROOT.id)
+    assert "context, as the model wrote it (75% of it in the source)" in show(run.folder, part.id)
+    write_report(run)
+    page = (run.folder / "report.html").read_text(encoding="utf-8")
+    assert page.count("rewritten: the source explains 75%") == 1
+
+
+async def test_a_question_that_may_not_stand_is_in_the_books_and_can_be_read(run: Run) -> None:
+    told = augmented()
+    objection = rejected("not_self_contained", "'text' in: What does the text say?")
+    nodes = (*told.nodes[:2], replace(told.nodes[2], verdict=objection, question=None))
+    open_books(run)
+    await run.ledger.finish_context(replace(told, nodes=nodes, questions=told.questions[:2]))
+    books = run.books()
+    assert books.balanced
+    assert books.stages["nodes"].rejected == {"not_self_contained": 1}
+    assert books.stages["questions"].entered == 2
+    shown = show(run.folder, ROOT.id)
+    assert "not_self_contained" in shown
+    assert "? 'text' in: What does the text say?" in shown
+
+
 async def test_a_pair_that_repeats_another_is_rejected_as_long_as_it_does(run: Run) -> None:
     await finish(run)
     (asked,) = run.ledger.asked()
@@ -410,7 +452,7 @@ def test_a_database_of_another_version_is_refused(run: Run) -> None:
     with sqlite3.connect(run.folder / "run.db") as database:
         database.execute("PRAGMA user_version=99")
     database.close()
-    with pytest.raises(OutputError, match="database 99, this one 2"):
+    with pytest.raises(OutputError, match=f"database 99, this one {VERSION}"):
         Run.read(run.folder)
 
 

@@ -93,3 +93,49 @@ def test_a_stray_word_far_away_does_not_widen_the_place() -> None:
 
 def test_a_part_that_shares_nothing_is_given_the_whole_and_says_so() -> None:
     assert locate("xyz", "The mill.") == (0, 9, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("part", "source", "found"),
+    [
+        ("Anna Berg sold it in 1830.", "Rain fell. She sold it in 1830.", "She sold it in 1830."),
+        (
+            "In 1801 Tom Hale built a mill.",
+            "Frost came early. Tom Hale built a mill in 1801. Frost came late.",
+            "Tom Hale built a mill in 1801.",
+        ),
+        ("李文远后来重修了桥面。", "洪水退了。他后来重修了桥面。", "他后来重修了桥面。"),
+        (
+            "1801年，李文远在河边修建了水磨坊。",
+            "李文远于1801年在河边修建了水磨坊。",
+            "李文远于1801年在河边修建了水磨坊。",
+        ),
+    ],
+)
+def test_no_word_at_the_edge_of_a_reworded_clause_is_lost(
+    part: str, source: str, found: str
+) -> None:
+    place = locate(part, source)
+    assert source[place.start : place.end] == found
+
+
+def test_a_part_of_sentences_from_anywhere_spans_them_all_and_is_explained() -> None:
+    sentences = [f"Stone {word} lies under bridge {word}." for word in "one two six ten".split()]
+    between = [f"The water of mill {number} never runs dry in summer." for number in range(9)]
+    source = " ".join([*sentences[:3], *between, sentences[3]])
+    place = locate(" ".join([sentences[0], sentences[1], sentences[3]]), source)
+    assert (source[place.start : place.end], place.explained) == (source, 1.0)
+
+
+def test_a_name_put_into_the_second_part_does_not_draw_its_place_to_the_first() -> None:
+    source = (
+        "A tenant of the Brennick allotments may build one shed. "
+        "The committee may order a tenant to remove a shed that breaks the limits."
+    )
+    part = (
+        "The committee of the Brennick allotments may order a tenant to remove a shed that breaks "
+        "the limits."
+    )
+    place = locate(part, source, source.index("The committee"))
+    assert source[place.start :] == source[source.index("The committee") :]
+    assert place.end == len(source)

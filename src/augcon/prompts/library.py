@@ -61,6 +61,11 @@ class Library:
         changed = path.stat().st_mtime_ns if path.is_file() else 0
         return _load(path, changed, name, spoken)
 
+    def question_prompts(self, language: str) -> tuple[Prompt, ...]:
+        """Every prompt for texts in this language whose reply holds a question."""
+        names = prompt_names(prompt_language(language))
+        return tuple(self.prompt(n, language) for n in names if "question" in OUTPUTS[n])
+
     def principles(self, language: str) -> str:
         """The response principles P (section 3.3 of the paper), as text."""
         path = self.principles_file or self._find(prompt_language(language), "principles.md")

@@ -167,6 +167,8 @@ def _bars(counts: Mapping[str, int]) -> str:
 
 def _sample(pair: Pair) -> str:
     where = f"{pair.document}, characters {pair.start} to {pair.end}, {pair.granularity}"
+    if pair.explained < 1:
+        where += f", rewritten: the source explains {pair.explained:.0%}"
     return (
         f"<p><b>{escape(pair.question)}</b><br>{escape(pair.answer)}</p>"
         f"<details><summary class='muted'>{escape(where)}</summary>"

@@ -33,8 +33,10 @@ __all__ = ["Ledger", "TreeRow"]
 
 TREE = """
     SELECT n.pass AS pass_number, n.id, n.parent_id, n.depth, n.start, n."end" AS "end", n.units,
-           n.reason, n.split_reason, COALESCE(q.text, '') AS question,
-           COALESCE(q.reason, '') AS question_reason, COALESCE(a.reason, '') AS answer_reason,
+           n.explained, n.reason, n.split_reason,
+           CASE n.state WHEN 'rejected' THEN n.detail ELSE '' END AS rejected_question,
+           COALESCE(q.text, '') AS question, COALESCE(q.reason, '') AS question_reason,
+           COALESCE(a.reason, '') AS answer_reason,
            CASE WHEN q.state = 'kept' AND a.state = 'kept' THEN a.pair_id ELSE '' END AS pair_id,
            n.split_detail
     FROM nodes n
@@ -49,7 +51,7 @@ TREE = """
 PAIRS = """
     SELECT a.pair_id AS id, q.text AS question, a.text AS answer, n.text AS context,
            c.language, a.granularity, n.depth, q.score, c.document, n.start, n."end" AS "end",
-           q.context_id, q.root_id
+           q.context_id, q.root_id, n.explained
     FROM contexts c
     CROSS JOIN questions q ON q.root_id = c.id AND q.state = 'kept'
     CROSS JOIN answers a ON a.root_id = c.id AND a.question_id = q.id AND a.state = 'kept'
@@ -84,7 +86,11 @@ PAGE = 64  # root contexts that are read at once
 
 @dataclass(frozen=True, slots=True)
 class TreeRow:
-    """A node as `augcon show` prints it, with its question and what became of that."""
+    """A node as `augcon show` prints it, with its question and what became of that.
+
+    explained          the share of the node's text that its span of the document holds
+    rejected_question  one that might not stand, with what was found in it
+    """
 
     pass_number: int
     id: str
@@ -93,8 +99,10 @@ class TreeRow:
     start: int
     end: int
     units: int
+    explained: float
     reason: str
     split_reason: str
+    rejected_question: str
     question: str
     question_reason: str
     answer_reason: str
@@ -309,7 +317,7 @@ class Ledger:
             for table in ("nodes", "questions", "answers"):
                 c.execute(f"DELETE FROM {table} WHERE root_id = ?", (root,))  # noqa: S608
             c.executemany(
-                "INSERT INTO nodes VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                "INSERT INTO nodes VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
                 [_node_row(root, node) for node in result.nodes],
             )
             c.executemany(
@@ -450,7 +458,7 @@ def _node_row(root: str, node: Node) -> tuple[object, ...]:
     c, v, split = node.context, node.verdict, node.split
     return (
         *(root, node.pass_number, c.id, c.parent_id, c.depth, c.start, c.end, c.units, c.text),
-        *(v.state, v.reason, v.detail, split.state, split.reason, split.detail),
+        *(v.state, v.reason, v.detail, split.state, split.reason, split.detail, c.explained),
     )
 
 

@@ -1,4 +1,4 @@
--- Version 2. A row of documents, contexts, nodes, questions or answers is one item of the books:
+-- Version 3. A row of documents, contexts, nodes, questions or answers is one item of the books:
 -- state is pending, kept, rejected or failed, with a reason for the last two. What is changed here
 -- is changed in migrations/ too, for the databases that are there.
 
@@ -83,6 +83,7 @@ CREATE TABLE nodes (
     split_state TEXT NOT NULL,
     split_reason TEXT NOT NULL,
     split_detail TEXT NOT NULL,
+    explained REAL NOT NULL DEFAULT 1.0,
     PRIMARY KEY (root_id, pass, id)
 ) WITHOUT ROWID;
 

@@ -2,6 +2,7 @@
 
 from augcon.tree.grow import Tree
 from augcon.tree.rewrite import RewriteDivider
+from augcon.tree.soundness import QuestionCheck
 from augcon.tree.split import Divider, Division
 
-__all__ = ["Divider", "Division", "RewriteDivider", "Tree"]
+__all__ = ["Divider", "Division", "QuestionCheck", "RewriteDivider", "Tree"]

@@ -2,7 +2,9 @@
 
 A root goes in with the number of the pass; every node that was visited comes out, those that
 were not asked or failed among them, in the order of a walk from the root, first part before
-second. The parts of a node are grown at the same time.
+second. The parts of a node are grown at the same time. A question that may not stand is rejected
+here, before anything is built on it, and costs no split; it is not asked for again on the spot,
+since the next pass over the root asks about the same context with another seed.
 """
 
 from __future__ import annotations
@@ -14,12 +16,14 @@ from dataclasses import dataclass, replace
 from augcon.corpus import count_units, sentence_spans
 from augcon.errors import ItemError, TooLongError
 from augcon.records import Context, Node, Question, State, Verdict, failed, rejected
-from augcon.tree.checks import check_parts
+from augcon.tree.checks import check_parts, check_places
+from augcon.tree.soundness import QuestionCheck
 from augcon.tree.spans import locate
 from augcon.tree.split import Divider, Division
 
 __all__ = ["Tree"]
 
+NOTHING_SHOWN = QuestionCheck()
 NOT_SPLIT = Verdict(State.NONE)
 
 
@@ -29,11 +33,13 @@ class Tree:
 
     min_units        λ: a shorter context is not asked about
     child_precision  least ROUGE-L precision of a part against its parent
+    check            which questions may stand
     """
 
     divider: Divider
     min_units: int
     child_precision: float
+    check: QuestionCheck = NOTHING_SHOWN
 
     async def grow(self, root: Context, pass_number: int) -> tuple[Node, ...]:
         """Every node of one pass over a root. Only a fault of the whole run is raised."""
@@ -52,9 +58,9 @@ class Tree:
             else rejected("too_deep")
         )
         children = _children(context, root, division) if split.kept else []
-        if len({child.id for child in children}) < len(children):
-            split, children = rejected("parts_overlap", "the same part twice"), []
-        node = _node(context, number, division, split)
+        if not (placed := check_places(children)).kept:
+            split, children = placed, []
+        node = self._node(context, number, division, split)
         async with asyncio.TaskGroup() as group:
             branches = [group.create_task(self._grow(child, root, number)) for child in children]
         return (node, *(n for branch in branches for n in branch.result()))
@@ -64,6 +70,20 @@ class Tree:
             return await self.divider.divide(context, number)
         except TooLongError as error:
             return _halved(context, error)
+
+    def _node(self, context: Context, number: int, division: Division, split: Verdict) -> Node:
+        if split.kept:
+            split = replace(split, detail=division.note)
+        if not division.question:
+            why = division.why_no_question or "no_question"
+            return Node(context, number, rejected(why), split)
+        sound = self.check(division.question, context)
+        if not sound.kept:
+            found = f"{sound.detail!r} in: " if sound.detail else ""
+            told = rejected(sound.reason, f"{found}{division.question}")
+            return Node(context, number, told, split)
+        question = Question.of(context, division.question, number)
+        return Node(context, number, Verdict(), split, question)
 
     def _deepest(self, root: Context) -> int:
         """Twice the depth of a balanced tree: room for uneven splits, none for a runaway."""
@@ -81,15 +101,6 @@ def _halved(context: Context, error: TooLongError) -> Division:
     return Division("", (text[:cut].strip(), text[cut:].strip()), error.reason)
 
 
-def _node(context: Context, number: int, division: Division, split: Verdict) -> Node:
-    if split.kept:
-        split = replace(split, detail=division.note)
-    if not division.question:
-        return Node(context, number, rejected(division.why_no_question or "no_question"), split)
-    question = Question.of(context, division.question, number)
-    return Node(context, number, Verdict(), split, question)
-
-
 def _children(context: Context, root: Context, division: Division) -> list[Context]:
     """The parts as contexts, each with the span of the document that it came from."""
     source = root.text[context.start - root.start : context.end - root.start]
@@ -99,5 +110,5 @@ def _children(context: Context, root: Context, division: Division) -> list[Conte
         place = locate(part, source, done)
         done = place.end
         start, end = context.start + place.start, context.start + place.end
-        children.append(context.child(part, count_units(part), start, end))
+        children.append(context.child(part, count_units(part), start, end, place.explained))
     return children
