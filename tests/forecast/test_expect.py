@@ -4,10 +4,10 @@ import pytest
 
 from augcon.config import load_settings
 from augcon.forecast import ASSUMED, Served, expect
-from augcon.forecast.expect import nodes_asked
 from augcon.forecast.probes import draw_probes
 from augcon.forecast.rates import Rates
 from augcon.records import Context, Document
+from augcon.tree import nodes_asked
 
 SERVER = {"model.name": "m", "model.base_urls": ("http://localhost/v1",)}
 

@@ -23,6 +23,7 @@ from tests.simulation.schemas import Satisfier, Schema
 
 HIDDEN = 48
 READ = 20_000  # characters of a passage that questions and answers are made from
+KINDS = {False: ("macro", "concept", "detail"), True: ("宏观", "概念", "细节")}
 WORDS = 6  # in a text without a meaning of its own
 FENCED = re.compile(r"^<{3,}\n(.*?)\n>{3,}$", re.DOTALL | re.MULTILINE)
 MARK = re.compile(r"^\[\[(\w+)\]\]$", re.MULTILINE)
@@ -140,6 +141,7 @@ class _Author:
         self._fixed: dict[str, Callable[[], str]] = {
             "first": lambda: _halves(self._passage)[0],
             "second": lambda: _halves(self._passage)[1],
+            "granularity": lambda: draw.choice(KINDS[self._chinese]),
             "reason": lambda: "事实一致。" if self._chinese else "The facts agree.",
         }
         self._first = {key: make() for key, make in self._drawn.items()}

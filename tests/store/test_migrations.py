@@ -62,7 +62,10 @@ def as_first_version(run: Path, to: Path) -> Path:
         old.executescript(FIRST.read_text(encoding="utf-8") + "PRAGMA user_version=1;")
         old.execute("ATTACH ? AS new", (str(run / "run.db"),))
         for table in TABLES:
-            old.execute(f"INSERT INTO main.{table} SELECT * FROM new.{table}")
+            first = [row[1] for row in old.execute(f"PRAGMA main.table_info({table})")]
+            now = [row[1] for row in old.execute(f"PRAGMA new.table_info({table})")]
+            taken = ", ".join(f'"{name}"' if name in now else "'unknown'" for name in first)
+            old.execute(f"INSERT INTO main.{table} SELECT {taken} FROM new.{table}")
         old.create_function("first_form", 1, first_form)
         old.execute(
             "INSERT INTO main.journal SELECT identity, model, endpoint, accepted, prompt_tokens, "

@@ -89,8 +89,8 @@ def augmented() -> Augmented:
     verdicts = (Verdict(), Verdict(), rejected("over_quota"))
     judged = tuple(Judged(q, i, v) for i, (q, v) in enumerate(zip(asked, verdicts, strict=True)))
     answers = (
-        Answer(asked[0], "All of it.", "macro", Verdict()),
-        Answer(asked[1], "", "macro", rejected("empty_answer")),
+        Answer(asked[0], "All of it.", Verdict()),
+        Answer(asked[1], "", rejected("empty_answer")),
     )
     return Augmented(ROOT, 2, 1, nodes, judged, answers)
 
@@ -410,7 +410,7 @@ def test_a_database_of_another_version_is_refused(run: Run) -> None:
     with sqlite3.connect(run.folder / "run.db") as database:
         database.execute("PRAGMA user_version=99")
     database.close()
-    with pytest.raises(OutputError, match="database 99, this one 2"):
+    with pytest.raises(OutputError, match="database 99, this one 3"):
         Run.read(run.folder)
 
 

@@ -15,6 +15,7 @@ __all__ = ["ASSUMED", "Rates", "Served", "Sizes"]
 QUESTION_TOKENS = 30
 ANSWER_TOKENS = 90
 GRADE_TOKENS = 60
+GRANULARITY_TOKENS = 10
 REPLY_OVERHEAD = 25
 TOKENS_PER_SECOND = 40.0  # of one call at a hosted or GPU server
 
@@ -92,6 +93,7 @@ class Sizes:
     weak: Mapping[Weakening, float]
     answer: float
     judge: float
+    granularity: float
     annotated: int
     example: float
 
@@ -105,12 +107,14 @@ class Sizes:
         answer = library.prompt("answer", language).with_examples(shown)
         answer = answer.filled(principles=library.principles(language))
         judge = library.prompt("judge", language)
+        granularity = library.prompt("granularity", language)
         texts = [text for example in shown for text in example.values()]
         return cls(
             tree=_units_around(tree, form, len(tree.examples)),
             weak={kind: _units_of_weak(tree, kind, form) for kind in Weakening},
             answer=_units_around(answer, form, settings.answers.shots),
             judge=_units_around(judge, form, len(judge.examples)),
+            granularity=_units_around(granularity, form, len(granularity.examples)),
             annotated=len(shown),
             example=sum(map(count_units, texts)) / max(1, len(shown)),
         )

@@ -23,6 +23,7 @@ INPUTS = {
     "tree": ("context",),
     "answer": ("context", "question"),
     "judge": ("question", "reference", "answer"),
+    "granularity": ("context", "question"),
     "small_question": ("context",),
     "tuned_question": ("context",),
     "tuned_answer": ("window",),
@@ -31,11 +32,12 @@ OUTPUTS = {
     "tree": ("question", "first", "second"),
     "answer": ("answer",),
     "judge": ("reason", "grade"),
+    "granularity": ("granularity",),
     "small_question": ("question",),
     "tuned_question": ("question",),
     "tuned_answer": ("answer",),
 }
-PROMPTS = ("tree", "answer", "judge")
+PROMPTS = ("tree", "answer", "judge", "granularity")
 # Of the embedded model, which reads English.
 SMALL_PROMPTS = {"en": ("small_question", "tuned_question", "tuned_answer"), "zh": ()}
 

@@ -1,4 +1,4 @@
--- Version 2. A row of documents, contexts, nodes, questions or answers is one item of the books:
+-- Version 3. A row of documents, contexts, nodes, questions or answers is one item of the books:
 -- state is pending, kept, rejected or failed, with a reason for the last two. What is changed here
 -- is changed in migrations/ too, for the databases that are there.
 
@@ -92,6 +92,7 @@ CREATE TABLE questions (
     id TEXT NOT NULL,
     context_id TEXT NOT NULL,
     text TEXT NOT NULL,
+    granularity TEXT NOT NULL,
     score REAL NOT NULL,
     place INTEGER NOT NULL,
     state TEXT NOT NULL,
@@ -105,7 +106,6 @@ CREATE TABLE answers (
     question_id TEXT NOT NULL,
     pair_id TEXT NOT NULL,
     text TEXT NOT NULL,
-    granularity TEXT NOT NULL,
     state TEXT NOT NULL,
     reason TEXT NOT NULL,
     detail TEXT NOT NULL,

@@ -13,8 +13,18 @@ from dataclasses import dataclass
 
 from augcon.corpus import count_units, sentence_spans
 from augcon.errors import ItemError, TooLongError
-from augcon.records import Context, Node, Question, State, Verdict, failed, rejected
+from augcon.records import (
+    Context,
+    Granularity,
+    Node,
+    Question,
+    State,
+    Verdict,
+    failed,
+    rejected,
+)
 from augcon.tree.checks import check_parts
+from augcon.tree.granularity import granularity_of
 from augcon.tree.spans import locate
 from augcon.tree.split import Divider, Division
 
@@ -35,13 +45,24 @@ class Tree:
     min_units: int
     child_precision: float
 
-    async def grow(self, root: Context, pass_number: int) -> tuple[Node, ...]:
-        """Every node of one pass over a root. Only a fault of the whole run is raised."""
-        return await self._grow(root, root, pass_number)
+    async def grow(
+        self, root: Context, pass_number: int, finest: Granularity = Granularity.DETAIL
+    ) -> tuple[Node, ...]:
+        """Every node of one pass over a root. Only a fault of the whole run is raised.
 
-    async def _grow(self, context: Context, root: Context, number: int) -> tuple[Node, ...]:
+        finest  of the questions that are wanted: nothing finer is asked about, for a part of a
+                context is never coarser than it
+        """
+        return await self._grow(root, root, pass_number, finest)
+
+    async def _grow(
+        self, context: Context, root: Context, number: int, finest: Granularity
+    ) -> tuple[Node, ...]:
         if context.units < self.min_units:
             return (Node(context, number, rejected("below_min_units"), NOT_SPLIT),)
+        kind = granularity_of(context, root)
+        if kind.fineness > finest.fineness:
+            return (Node(context, number, rejected("share_full", kind), NOT_SPLIT),)
         try:
             division = await self._divided(context, number)
         except ItemError as error:
@@ -54,9 +75,11 @@ class Tree:
         children = _children(context, root, division) if split.kept else []
         if len({child.id for child in children}) < len(children):
             split, children = rejected("parts_overlap", "the same part twice"), []
-        node = _node(context, number, division, split)
+        node = _node(context, number, division, split, kind)
         async with asyncio.TaskGroup() as group:
-            branches = [group.create_task(self._grow(child, root, number)) for child in children]
+            branches = [
+                group.create_task(self._grow(child, root, number, finest)) for child in children
+            ]
         return (node, *(n for branch in branches for n in branch.result()))
 
     async def _divided(self, context: Context, number: int) -> Division:
@@ -81,10 +104,12 @@ def _halved(context: Context, error: TooLongError) -> Division:
     return Division("", (text[:cut].strip(), text[cut:].strip()), error.reason)
 
 
-def _node(context: Context, number: int, division: Division, split: Verdict) -> Node:
+def _node(
+    context: Context, number: int, division: Division, split: Verdict, kind: Granularity
+) -> Node:
     if not division.question:
         return Node(context, number, rejected(division.why_no_question or "no_question"), split)
-    question = Question.of(context, division.question, number)
+    question = Question.of(context, division.question, number, kind)
     return Node(context, number, Verdict(), split, question)
 
 
