@@ -106,7 +106,8 @@ class _Selection:
         kept = [at for at, verdict in enumerate(self.verdicts) if verdict.kept]
         left = [at for at, v in enumerate(self.verdicts) if v.reason == "over_share"]
         order = [*kept, *left]
-        n_kept = len(kept)
+        if (n_kept := len(kept)) >= quota:
+            return
 
         def admit(number: int) -> bool:
             nonlocal n_kept
