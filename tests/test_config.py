@@ -123,7 +123,7 @@ def test_a_mix_is_made_whole_where_its_shares_were_rounded(tmp_path: Path) -> No
 def test_a_model_that_cannot_tell_the_granularity_is_not_asked_for_it() -> None:
     chosen = {"selection.granularity": "model"}
     assert load_settings(overrides={**SERVER, **chosen}).selection.granularity == "model"
-    with pytest.raises(SettingsError, match="is not for the embedded model.*give --model"):
+    with pytest.raises(SettingsError, match=r"is not for the embedded model.*give --model"):
         load_settings(overrides=chosen)
 
 
@@ -140,7 +140,9 @@ def test_a_snapshot_gives_the_same_settings_back(tmp_path: Path) -> None:
         "tree.min_units": 30,
         "answers.principles": str(tmp_path / "principles.md"),
         "selection.granularity": "model",
-        **{"selection.mix.macro": 0.2, "selection.mix.concept": 0.3, "selection.mix.detail": 0.5},
+        "selection.mix.macro": 0.2,
+        "selection.mix.concept": 0.3,
+        "selection.mix.detail": 0.5,
         "model.price_per_million_prompt_tokens": 0.5,
     }
     for overrides in ({}, changed):

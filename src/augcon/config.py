@@ -14,6 +14,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from math import isclose
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -31,7 +32,7 @@ HUB = "hf:"  # of a file of the Hugging Face Hub
 Share = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Temperature = Annotated[float, Field(ge=0, le=2)]
-MIX_ROUNDING = 0.01  # so that three shares of 0.33 are a whole
+MIX_ROUNDING = 0.0101  # so that three shares of 0.33 are a whole
 
 
 TIMES = {"": 1, "k": 1_000, "M": 1_000_000}
@@ -179,7 +180,7 @@ class MixSettings(_Strict):
         if missing and len(missing) < len(given):
             raise ValueError(f"a mix needs all three shares; {' and '.join(missing)} not given")
         total = sum(share or 0.0 for share in given.values())
-        if not missing and abs(total - 1) > MIX_ROUNDING:
+        if not missing and not isclose(total, 1, abs_tol=MIX_ROUNDING):
             told = " + ".join(f"{name} {share:g}" for name, share in given.items())
             raise ValueError(f"the shares must sum to 1; {told} is {total:g}")
         return self
