@@ -155,14 +155,14 @@ def write_corpus(folder: Path, paths: Sequence[Path], units: int) -> Path:
 
 
 def beginning_of(text: str, units: int) -> str:
-    """Whole paragraphs, the last of which brings the text to so many units."""
+    """Whole lines, the last of which brings the text to so many units."""
     taken, held = [], 0
-    for paragraph in text.split("\n\n"):
+    for line in text.splitlines(keepends=True):
         if held >= units:
             break
-        taken.append(paragraph)
-        held += count_units(paragraph)
-    return "\n\n".join(taken) + "\n"
+        taken.append(line)
+        held += count_units(line)
+    return "".join(taken)
 
 
 async def grown(settings: Settings, models: Models, given: argparse.Namespace) -> list[Augmented]:

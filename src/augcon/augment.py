@@ -13,10 +13,20 @@ from dataclasses import dataclass
 from augcon.answer import Responder, check_answer
 from augcon.config import SelectionSettings
 from augcon.errors import ItemError
-from augcon.records import Answer, Augmented, Context, Granularity, Judged, Node, Question, failed
+from augcon.records import (
+    NOT_ASKED,
+    Answer,
+    Augmented,
+    Context,
+    Granularity,
+    Judged,
+    Node,
+    Question,
+    failed,
+)
 from augcon.scorer import Scorer
 from augcon.select import Classifier, apportion, choose, finest_short, n_placed, soundness
-from augcon.tree import Tree
+from augcon.tree import Tree, granularity_of
 
 __all__ = ["Stages", "augment"]
 
@@ -60,9 +70,20 @@ async def augment(context: Context, quota: int, stages: Stages) -> Augmented:
             questions, quota, selection.similarity, selection.min_question_units, places
         )
         idle = idle + 1 if n_placed(judged, places) == before else 0
-        finest = finest_short(judged, quota, places, selection.overgenerate)
+        possible = _possible(nodes, context, stages)
+        finest = finest_short(judged, quota, places, selection.overgenerate, possible)
     answers = await _answered([j.question for j in judged if j.verdict.kept], stages)
     return Augmented(context, quota, passes, tuple(nodes), judged, answers)
+
+
+def _possible(nodes: Sequence[Node], root: Context, stages: Stages) -> set[Granularity]:
+    """The kinds that a root can give, as far as its trees tell: a short root has no macro node,
+    and with a large λ no node is small enough for a detail. What the model will say nobody knows.
+    """
+    if stages.classifier is not None:
+        return set(Granularity)
+    asked = (node.context for node in nodes if node.verdict.reason not in NOT_ASKED)
+    return {granularity_of(context, root) for context in asked}
 
 
 async def _classified(

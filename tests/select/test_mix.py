@@ -200,6 +200,14 @@ def test_more_is_wanted_down_to_the_finest_kind_that_is_short() -> None:
     assert finest_short((), 6, {MACRO: 6}, 1.15) is MACRO
 
 
+def test_no_more_is_asked_for_a_kind_that_the_root_cannot_give() -> None:
+    places = {MACRO: 2, CONCEPT: 2, DETAIL: 2}
+    judged = chosen([q for q in supply(3) if q.granularity is CONCEPT], 6, places)
+    assert finest_short(judged, 6, places, 1.15) is DETAIL
+    assert finest_short(judged, 6, places, 1.15, {MACRO, CONCEPT}) is MACRO
+    assert finest_short(judged, 6, places, 1.15, {CONCEPT}) is None
+
+
 def test_without_places_any_kind_counts() -> None:
     judged = chosen(supply(2), 4, {})
     assert n_placed(judged, {}) == 4

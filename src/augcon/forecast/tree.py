@@ -12,8 +12,6 @@ from augcon.tree import expected_nodes, nodes_asked
 
 __all__ = ["ExpectedTree", "expect_tree"]
 
-IDLE_PASSES = 2  # that bring nothing of what is short, and the root is given up
-
 
 @dataclass(frozen=True, slots=True)
 class ExpectedTree:
@@ -57,16 +55,15 @@ def _mixed(
     """The nodes asked in all passes, each of which asks for what is short and what is coarser,
     and the pairs: what a kind cannot fill goes to what is left of the others."""
     have = dict.fromkeys(kinds, 0.0)
-    asked, passes, idle = 0.0, 0, 0
+    asked, passes = 0.0, 0
     finest: Granularity | None = Granularity.DETAIL
-    while finest and passes < most and idle < IDLE_PASSES:
+    while finest and passes < most:
         for kind, number in kinds.items():
             if kind.fineness <= finest.fineness:
                 have[kind] += found * number
                 asked += number
         passes += 1
-        short = [k for k in kinds if have[k] < selection.overgenerate * quota * mix[k]]
-        idle = idle + 1 if not any(kinds[kind] for kind in short) else 0
+        short = [k for k in kinds if 0 < have[k] < selection.overgenerate * quota * mix[k]]
         finest = max(short, key=lambda kind: kind.fineness, default=None)
     pairs = {kind: min(have[kind], quota * mix[kind]) for kind in kinds}
     left = {kind: have[kind] - pairs[kind] for kind in kinds}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import accumulate
 
 from augcon.records import Granularity, Judged, content_id
@@ -47,9 +47,15 @@ def n_placed(judged: Sequence[Judged], places: Mapping[Granularity, int]) -> int
 
 
 def finest_short(
-    judged: Sequence[Judged], quota: int, places: Mapping[Granularity, int], overgenerate: float
+    judged: Sequence[Judged],
+    quota: int,
+    places: Mapping[Granularity, int],
+    overgenerate: float,
+    possible: Collection[Granularity] = tuple(Granularity),
 ) -> Granularity | None:
     """The finest kind of which more questions are wanted; None where there are enough.
+
+    possible  kinds that the root can give; no more is asked for the others
 
     There are enough once every place is taken by its own kind, and `overgenerate` times as many
     were asked, of each kind where there are places.
@@ -62,6 +68,6 @@ def finest_short(
     short = [
         kind
         for kind, number in places.items()
-        if kept[kind] < number or asked[kind] < overgenerate * number
+        if kind in possible and (kept[kind] < number or asked[kind] < overgenerate * number)
     ]
     return max(short, key=lambda kind: kind.fineness, default=None)
