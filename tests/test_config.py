@@ -6,6 +6,7 @@ import pytest
 
 from augcon.config import OPERATIONAL, Settings, known_keys, load_settings
 from augcon.errors import SettingsError
+from augcon.records import Granularity
 
 SERVER = {"model.name": "m", "model.base_urls": ("http://localhost:8000/v1",)}
 
@@ -90,6 +91,44 @@ def test_a_model_and_its_server_must_go_together(model: dict[str, object], said:
     assert "sk-1" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("mix", "said"),
+    [
+        ({"macro": 0.5}, "needs all three shares; concept and detail not given"),
+        ({"macro": 0.5, "detail": 0.5}, "needs all three shares; concept not given"),
+        (
+            {"macro": 0.5, "concept": 0.3, "detail": 0.3},
+            r"must sum to 1; macro 0\.5 \+ concept 0\.3 \+ detail 0\.3 is 1\.1",
+        ),
+        ({"macro": 0, "concept": 0, "detail": 0}, "must sum to 1"),
+        ({"macro": 20, "concept": 30, "detail": 50}, r"selection\.mix\.macro: "),
+        ({"macro": -0.5, "concept": 1, "detail": 0.5}, r"selection\.mix\.macro: "),
+        ({"macro": 0.2, "concepts": 0.3, "detail": 0.5}, r"did you mean 'selection\.mix\.concept'"),
+    ],
+)
+def test_a_mix_that_is_none_is_told(mix: dict[str, float], said: str) -> None:
+    with pytest.raises(SettingsError, match=said) as caught:
+        load_settings(overrides={f"selection.mix.{kind}": share for kind, share in mix.items()})
+    assert "\n" not in str(caught.value)
+    assert "selection.mix" in str(caught.value)
+
+
+def test_a_mix_is_made_whole_where_its_shares_were_rounded(tmp_path: Path) -> None:
+    file = tmp_path / "augcon.toml"
+    file.write_text("[selection.mix]\nmacro = 0.33\nconcept = 0.33\ndetail = 0.33\n")
+    shares = load_settings(file).selection.mix.shares
+    assert shares == pytest.approx(dict.fromkeys(Granularity, 1 / 3))
+    assert sum(shares.values()) == pytest.approx(1)
+    assert Settings().selection.mix.shares == {}
+
+
+def test_a_model_that_cannot_tell_the_granularity_is_not_asked_for_it() -> None:
+    chosen = {"selection.granularity": "model"}
+    assert load_settings(overrides={**SERVER, **chosen}).selection.granularity == "model"
+    with pytest.raises(SettingsError, match=r"is not for the embedded model.*give --model"):
+        load_settings(overrides=chosen)
+
+
 def test_several_faults_are_told_at_once() -> None:
     with pytest.raises(SettingsError, match=r"seed: .*; .*tree.temperature: "):
         load_settings(overrides={"seed": -1, "tree.temperature": 9})
@@ -102,6 +141,10 @@ def test_a_snapshot_gives_the_same_settings_back(tmp_path: Path) -> None:
         "limit": 3,
         "tree.min_units": 30,
         "answers.principles": str(tmp_path / "principles.md"),
+        "selection.granularity": "model",
+        "selection.mix.macro": 0.2,
+        "selection.mix.concept": 0.3,
+        "selection.mix.detail": 0.5,
         "model.price_per_million_prompt_tokens": 0.5,
     }
     for overrides in ({}, changed):

@@ -19,6 +19,7 @@ from augcon.prompts import Asker, Exchange, Library, Prompt
 from augcon.prompts.library import LANGUAGES
 from augcon.prompts.size import prompt_tokens, tokens_per_unit
 from augcon.records import Triplet
+from augcon.select import Classifier
 from augcon.tree import Divider, QuestionCheck, RewriteDivider, Tree
 from augcon.tree.decontextualise import DecontextualisingDivider
 from augcon.tree.numbered import AssignDivider, CutDivider
@@ -29,6 +30,7 @@ __all__ = [
     "EXAMPLE_UNITS",
     "NO_EMBEDDINGS",
     "PROMPTED",
+    "assemble_classifier",
     "assemble_generator",
     "assemble_small_responder",
     "assemble_tree",
@@ -151,6 +153,14 @@ def _splitter(settings: Settings, models: Models) -> Splitter:
     return SemanticSplitter(encoder)
 
 
+def assemble_classifier(settings: Settings, models: Models, library: Library) -> Classifier | None:
+    """What says the granularity of questions; None where their nodes tell it."""
+    if settings.selection.granularity == "span":
+        return None
+    sampling = Sampling(temperature=0.0, max_tokens=settings.model.max_tokens)
+    return Classifier(_asker(settings, models), library, sampling)
+
+
 def assemble_generator(
     settings: Settings,
     models: Models,
@@ -191,7 +201,9 @@ def longest_request(settings: Settings) -> int:
             reverse=True,
         )
         shots = sum(shown[: settings.answers.shots]) * tokens_per_unit(language)
-        longest = max(longest, tree + context, prompt_tokens(answer) + shots + context)
+        kind = prompt_tokens(library.prompt("granularity", language))
+        longest = max(longest, tree + context, kind + context)
+        longest = max(longest, prompt_tokens(answer) + shots + context)
     return math.ceil(TOKENIZER_MARGIN * longest / 256) * 256 + settings.model.max_tokens
 
 

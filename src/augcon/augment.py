@@ -13,23 +13,32 @@ from dataclasses import dataclass
 from augcon.answer import Responder, check_answer
 from augcon.config import SelectionSettings
 from augcon.errors import ItemError
-from augcon.records import Answer, Augmented, Context, Judged, Node, Question, failed
+from augcon.records import (
+    NOT_ASKED,
+    Answer,
+    Augmented,
+    Context,
+    Granularity,
+    Judged,
+    Node,
+    Question,
+    failed,
+)
 from augcon.scorer import Scorer
-from augcon.select import choose
-from augcon.tree import Tree
+from augcon.select import Classifier, apportion, choose, finest_short, n_placed, soundness
+from augcon.tree import Tree, granularity_of
 
-__all__ = ["Stages", "augment", "granularity"]
+__all__ = ["Stages", "augment"]
 
 IDLE_PASSES = 2  # so many passes that bring nothing new, and the root is given up
-MACRO_SHARE = 0.5
-CONCEPT_SHARE = 0.15
 
 
 @dataclass(frozen=True, slots=True)
 class Stages:
     """The three stages, as a run has set them up.
 
-    Scorer and responder may still be in the making while the first trees grow.
+    Scorer and responder may still be in the making while the first trees grow. Without a
+    classifier the granularity of a question is that of its node.
     """
 
     tree: Tree
@@ -37,59 +46,68 @@ class Stages:
     responder: asyncio.Future[Responder]
     selection: SelectionSettings
     max_passes: int
+    classifier: Classifier | None = None
 
 
 async def augment(context: Context, quota: int, stages: Stages) -> Augmented:
     """Question-answer pairs from one root context, with everything that was dropped on the way."""
+    selection = stages.selection
+    places = apportion(quota, selection.mix.shares, context.id)
     nodes: list[Node] = []
     questions: list[Question] = []
     judged: tuple[Judged, ...] = ()
     passes = idle = 0
-    while passes < stages.max_passes and idle < IDLE_PASSES:
-        before = n_kept(judged)
-        new = await stages.tree.grow(context, passes)
+    finest: Granularity | None = Granularity.DETAIL
+    while finest and passes < stages.max_passes and idle < IDLE_PASSES:
+        before = n_placed(judged, places)
+        new = await stages.tree.grow(context, passes, finest)
         passes += 1
         nodes += new
         scorer = await asyncio.shield(stages.scorer)
-        questions += await scorer.score([n.question for n in new if n.question])
-        judged = _chosen(questions, quota, stages.selection)
-        idle = idle + 1 if n_kept(judged) == before else 0
-        if n_kept(judged) >= quota and len(questions) >= stages.selection.overgenerate * quota:
-            break
-    answers = await _answered([j.question for j in judged if j.verdict.kept], context, stages)
+        scored = await scorer.score([n.question for n in new if n.question])
+        questions += await _classified(scored, context, stages)
+        judged = choose(
+            questions, quota, selection.similarity, selection.min_question_units, places
+        )
+        idle = idle + 1 if n_placed(judged, places) == before else 0
+        possible = _possible(nodes, context, stages)
+        finest = finest_short(judged, quota, places, selection.overgenerate, possible)
+    answers = await _answered([j.question for j in judged if j.verdict.kept], stages)
     return Augmented(context, quota, passes, tuple(nodes), judged, answers)
 
 
-def n_kept(judged: Sequence[Judged]) -> int:
-    return sum(j.verdict.kept for j in judged)
+def _possible(nodes: Sequence[Node], root: Context, stages: Stages) -> set[Granularity]:
+    """The kinds that a root can give, as far as its trees tell: a short root has no macro node,
+    and with a large λ no node is small enough for a detail. What the model will say nobody knows.
+    """
+    if stages.classifier is not None:
+        return set(Granularity)
+    asked = (node.context for node in nodes if node.verdict.reason not in NOT_ASKED)
+    return {granularity_of(context, root) for context in asked}
 
 
-def granularity(context: Context, root: Context) -> str:
-    """What a question about all of `context` is, by its share of the root: macro to detail."""
-    share = context.units / root.units
-    if share >= MACRO_SHARE:
-        return "macro"
-    return "concept" if share >= CONCEPT_SHARE else "detail"
-
-
-def _chosen(
-    questions: Sequence[Question], quota: int, selection: SelectionSettings
-) -> tuple[Judged, ...]:
-    return choose(questions, quota, selection.similarity, selection.min_question_units)
-
-
-async def _answered(
+async def _classified(
     questions: Sequence[Question], root: Context, stages: Stages
-) -> tuple[Answer, ...]:
+) -> Sequence[Question]:
+    """The questions with the model's word for their granularity, where one is asked for it and
+    they are sound."""
+    if stages.classifier is None:
+        return questions
+    least = stages.selection.min_question_units
+    sound = [question for question in questions if soundness(question, least).kept]
+    known = {q.id: q for q in await stages.classifier.classify(sound, root)}
+    return [known.get(question.id, question) for question in questions]
+
+
+async def _answered(questions: Sequence[Question], stages: Stages) -> tuple[Answer, ...]:
     responder = await asyncio.shield(stages.responder)
 
     async def answer(question: Question) -> Answer:
-        kind = granularity(question.context, root)
         try:
             text = await responder.respond(question)
         except ItemError as error:
-            return Answer(question, "", kind, failed(error.reason, error.detail))
-        return Answer(question, text, kind, check_answer(question, text))
+            return Answer(question, "", failed(error.reason, error.detail))
+        return Answer(question, text, check_answer(question, text))
 
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(answer(question)) for question in questions]

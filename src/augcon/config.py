@@ -14,6 +14,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from math import isclose
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -22,6 +23,7 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from augcon.errors import SettingsError
+from augcon.records import Granularity
 
 __all__ = ["EMBEDDED", "HUB", "Settings", "Split", "load_settings", "read_budget"]
 
@@ -32,6 +34,7 @@ Count = Annotated[int, Field(ge=1)]
 Temperature = Annotated[float, Field(ge=0, le=2)]
 Split = Literal["rewrite", "boundary", "assign", "semantic", "middle", "recursive"]
 EMBEDDED_SPLITS = ("boundary", "semantic", "middle", "recursive")
+MIX_ROUNDING = 0.0101  # so that three shares of 0.33 are a whole
 
 
 TIMES = {"": 1, "k": 1_000, "M": 1_000_000}
@@ -174,6 +177,33 @@ class ScorerSettings(_Strict):
     held_out: float = Field(0.2, gt=0, lt=1, description="share of pilot roots kept for testing")
 
 
+class MixSettings(_Strict):
+    """The shares of the pairs by granularity, all three or none; without, as the questions fall."""
+
+    macro: float | None = Field(None, ge=0, le=1, description="about half of a root or more")
+    concept: float | None = Field(None, ge=0, le=1, description="about one notion or part of it")
+    detail: float | None = Field(None, ge=0, le=1, description="about a single fact")
+
+    @model_validator(mode="after")
+    def _whole(self) -> MixSettings:
+        given = {kind.value: getattr(self, kind) for kind in Granularity}
+        missing = [name for name, share in given.items() if share is None]
+        if missing and len(missing) < len(given):
+            raise ValueError(f"a mix needs all three shares; {' and '.join(missing)} not given")
+        total = sum(share or 0.0 for share in given.values())
+        if not missing and not isclose(total, 1, abs_tol=MIX_ROUNDING):
+            told = " + ".join(f"{name} {share:g}" for name, share in given.items())
+            raise ValueError(f"the shares must sum to 1; {told} is {total:g}")
+        return self
+
+    @property
+    def shares(self) -> dict[Granularity, float]:
+        """Summing to 1; empty where no mix is asked for."""
+        given = {kind: getattr(self, kind) or 0.0 for kind in Granularity}
+        total = sum(given.values())
+        return {kind: share / total for kind, share in given.items()} if total else {}
+
+
 class SelectionSettings(_Strict):
     """Stage 2, quota and diversity."""
 
@@ -186,6 +216,12 @@ class SelectionSettings(_Strict):
         "answered, in the whole dataset too",
     )
     min_question_units: Count = Field(3, description="shorter questions are dropped")
+    granularity: Literal["span", "model"] = Field(
+        "span",
+        description="macro, concept or detail: by how much of its root a question is about, or "
+        "as the model says, one short call for each question",
+    )
+    mix: MixSettings = Field(default_factory=MixSettings)
 
 
 class AnswerSettings(_Strict):
@@ -224,6 +260,15 @@ class Settings(_Strict):
     selection: SelectionSettings = Field(default_factory=SelectionSettings)
     answers: AnswerSettings = Field(default_factory=AnswerSettings)
     budget: BudgetSettings = Field(default_factory=BudgetSettings)
+
+    @model_validator(mode="after")
+    def _can_classify(self) -> Settings:
+        if self.selection.granularity == "model" and self.model.kind == "embedded":
+            raise ValueError(
+                "selection.granularity = 'model' is not for the embedded model, which is too small "
+                "to tell: leave it at 'span', or give --model"
+            )
+        return self
 
     @model_validator(mode="after")
     def _has_prices(self) -> Settings:

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 __all__ = [
+    "NOT_ASKED",
     "UNSCORED",
     "Answer",
     "Asked",
     "Augmented",
     "Context",
     "Document",
+    "Granularity",
     "Judged",
     "Node",
     "Pair",
@@ -33,6 +35,7 @@ __all__ = [
 
 
 UNSCORED = float("-inf")  # the score of a question that the scorer could not score
+NOT_ASKED = ("below_min_units", "share_full")  # why a node was left alone, for no fault of its own
 
 
 def content_id(*parts: str | int) -> str:
@@ -120,11 +123,30 @@ class Context:
         )
 
 
+class Granularity(StrEnum):
+    """The paper's three kinds of question, the coarsest first.
+
+    macro    about a text's theme, its whole course, its purpose
+    concept  about one notion, relation or part of it
+    detail   about a single fact
+    """
+
+    MACRO = "macro"
+    CONCEPT = "concept"
+    DETAIL = "detail"
+
+    @property
+    def fineness(self) -> int:
+        return list(Granularity).index(self)
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """A question about the whole of one context, from pass number `pass_number` over its root.
 
-    no_score  why there is no score, where `score` is UNSCORED
+    granularity  of a context that stands alone a question is macro: it is about all there is
+    no_score     why there is no score, where `score` is UNSCORED
+    unclassed    why there is no granularity, where the model was to say it and did not
     """
 
     id: str
@@ -133,10 +155,19 @@ class Question:
     pass_number: int
     score: float = 0.0
     no_score: str = ""
+    granularity: Granularity = Granularity.MACRO
+    unclassed: str = ""
 
     @classmethod
-    def of(cls, context: Context, text: str, pass_number: int) -> Question:
-        return cls(content_id("question", context.id, text), context, text, pass_number)
+    def of(
+        cls,
+        context: Context,
+        text: str,
+        pass_number: int,
+        granularity: Granularity = Granularity.MACRO,
+    ) -> Question:
+        own_id = content_id("question", context.id, text)
+        return cls(own_id, context, text, pass_number, granularity=granularity)
 
 
 class State(StrEnum):
@@ -209,7 +240,6 @@ class Answer:
 
     question: Question
     text: str
-    granularity: str  # "macro", "concept" or "detail"
     verdict: Verdict
 
 

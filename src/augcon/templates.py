@@ -53,9 +53,17 @@ def settings_template() -> str:
     parts = [HEADER, *top, 'prompts = "prompts"']
     for name, value in Settings():
         if isinstance(value, BaseModel):
-            about = " ".join((type(value).__doc__ or "").split())
-            parts += ["", f"# {about}", f"[{name}]", *_lines(value, sections=True)]
+            parts += _section(name, value)
     return "\n".join(parts) + "\n"
+
+
+def _section(name: str, model: BaseModel) -> Iterator[str]:
+    about = " ".join((type(model).__doc__ or "").split())
+    yield from ("", f"# {about}", f"[{name}]")
+    yield from _lines(model, sections=True)
+    for inner, value in model:
+        if isinstance(value, BaseModel):
+            yield from _section(f"{name}.{inner}", value)
 
 
 def _lines(model: BaseModel, *, sections: bool) -> Iterator[str]:

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from augcon.config import load_settings
 from augcon.forecast import ASSUMED, Served, expect
-from augcon.forecast.expect import nodes_asked
 from augcon.forecast.probes import draw_probes
 from augcon.forecast.rates import Rates
 from augcon.records import Context, Document
+from augcon.store import Forecast
+from augcon.tree import nodes_asked
 
 SERVER = {"model.name": "m", "model.base_urls": ("http://localhost/v1",)}
 
@@ -75,3 +78,31 @@ def test_probes_are_of_every_language_and_are_drawn_by_id_whatever_the_order() -
     assert len({root.id for root in drawn}) == 3
     assert len(draw_probes(english, 30)) == 20
     assert draw_probes([], 3) == []
+
+
+def test_the_expected_pairs_of_each_kind_are_all_pairs_and_a_mix_is_kept_where_it_can_be() -> None:
+    plain = {**SERVER, "scorer.kind": "heuristic"}
+    mix = {"selection.mix.macro": 0.3, "selection.mix.concept": 0.3, "selection.mix.detail": 0.4}
+    without, mixed = (expect(roots(10), load_settings(None, s)) for s in (plain, {**plain, **mix}))
+    assert sum(without.granularity.values()) == pytest.approx(without.pairs, abs=2)
+    assert without.granularity["detail"] > without.granularity["macro"]
+    for kind, share in (("macro", 0.3), ("concept", 0.3), ("detail", 0.4)):
+        assert mixed.granularity[kind] == pytest.approx(share * mixed.pairs, abs=1)
+    assert without.texts.calls < mixed.texts.calls < 1.5 * without.texts.calls
+    tiny = expect(roots(10, 30), load_settings(None, {**plain, **mix}))
+    assert tiny.granularity == {"macro": 0, "concept": 0, "detail": tiny.pairs}
+
+
+def test_a_word_for_each_question_is_a_call_for_each_node_that_is_asked() -> None:
+    plain = {**SERVER, "scorer.kind": "heuristic"}
+    words = {**plain, "selection.granularity": "model"}
+    without, asked = (expect(roots(10), load_settings(None, s)) for s in (plain, words))
+    nodes = without.asked - without.pairs
+    assert asked.texts.calls - without.texts.calls == pytest.approx(nodes, abs=1)
+    assert asked.asked == without.asked
+
+
+def test_a_forecast_that_was_written_down_before_there_were_kinds_is_read() -> None:
+    told = json.loads(expect(roots(3), load_settings(None, SERVER)).to_json())
+    del told["granularity"]
+    assert Forecast.from_json(json.dumps(told)).granularity == {}

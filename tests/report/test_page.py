@@ -28,7 +28,7 @@ def augmented(context: Context) -> Augmented:
     return Augmented(
         *(context, 1, 1, (Node(context, 0, Verdict(), Verdict(State.NONE), question),)),
         (Judged(question, 0, Verdict()),),
-        (Answer(question, "It stands.", "macro", Verdict()),),
+        (Answer(question, "It stands.", Verdict()),),
     )
 
 

@@ -26,6 +26,7 @@ from tests.simulation.schemas import Satisfier, Schema
 
 HIDDEN = 48
 READ = 20_000  # characters of a passage that questions and answers are made from
+KINDS = {False: ("macro", "concept", "detail"), True: ("宏观", "概念", "细节")}
 WORDS = 6  # in a text without a meaning of its own
 FENCED = re.compile(r"^<{3,}\n(.*?)\n>{3,}$", re.DOTALL | re.MULTILINE)
 MARK = re.compile(r"^\[\[(\w+)\]\]$", re.MULTILINE)
@@ -151,6 +152,7 @@ class _Author:
             "second": lambda: self._chosen() if self._numbers else _halves(self._passage)[1],
             "last": lambda: str(max(1, self._numbers // 2)),
             "standalone": self._standalone,
+            "granularity": lambda: draw.choice(KINDS[self._chinese]),
             "reason": lambda: "事实一致。" if self._chinese else "The facts agree.",
         }
         self._first = {key: make() for key, make in self._drawn.items()}

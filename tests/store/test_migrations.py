@@ -23,7 +23,7 @@ from augcon.llm.base import Reply, Request
 from augcon.store import Run
 from augcon.store.database import VERSION, Database, version_of
 from tests.e2e.program import at, call, dataset, environment, journalled, small_settings
-from tests.simulated_server import Faults, Simulation, simulated_server
+from tests.simulated_server import MODEL, Faults, Simulation, simulated_server
 from tests.small_corpora import write_corpus
 from tests.store.test_journal import summed
 
@@ -89,8 +89,9 @@ def earlier_version(version: int, run: Path, to: Path) -> Iterator[sqlite3.Conne
         old.executescript(f"{script}PRAGMA user_version={version};")
         old.execute("ATTACH ? AS new", (str(run / "run.db"),))
         for table in TABLES:
-            known = [row[1] for row in old.execute(f"PRAGMA main.table_info({table})")]
-            columns = ", ".join(f'"{name}"' for name in known)
+            then = [row[1] for row in old.execute(f"PRAGMA main.table_info({table})")]
+            now = [row[1] for row in old.execute(f"PRAGMA new.table_info({table})")]
+            columns = ", ".join(f'"{name}"' if name in now else "'unknown'" for name in then)
             old.execute(f"INSERT INTO main.{table} SELECT {columns} FROM new.{table}")
         yield old
 
@@ -146,6 +147,26 @@ def test_every_reply_and_every_count_comes_over(
     assert run.journal.totals() == summed(old)
     assert run.journal.totals().unusable == expected.calls.unusable > 0
     run.close()
+
+
+def test_every_question_gets_the_granularity_that_a_run_of_today_gives_it(
+    server: Simulation, tmp_path: Path
+) -> None:
+    corpus = write_corpus(tmp_path / "corpus", english_files=1, chinese_files=1)
+    settings = {"tree.max_units": 400, "scorer.kind": "heuristic", "answers.search_trials": 0}
+    today = augcon.run(
+        corpus, tmp_path / "new", model=MODEL, base_url=server.url, settings=settings
+    )
+    old = as_first_version(today.folder, tmp_path / "old")
+    sql = "SELECT root_id, pass, id, granularity FROM questions ORDER BY 1, 2, 3"
+    found = []
+    for folder in (old, today.folder):
+        run = Run.read(folder)
+        found.append([tuple(row) for row in run.database.rows(sql)])
+        run.close()
+    assert found[0] == found[1]
+    assert {row[-1] for row in found[0]} == {"macro", "concept", "detail"}
+    assert list(augcon.open(old)) == list(today)
 
 
 @EARLIER

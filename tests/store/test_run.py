@@ -91,8 +91,8 @@ def augmented() -> Augmented:
     verdicts = (Verdict(), Verdict(), rejected("over_quota"))
     judged = tuple(Judged(q, i, v) for i, (q, v) in enumerate(zip(asked, verdicts, strict=True)))
     answers = (
-        Answer(asked[0], "All of it.", "macro", Verdict()),
-        Answer(asked[1], "", "macro", rejected("empty_answer")),
+        Answer(asked[0], "All of it.", Verdict()),
+        Answer(asked[1], "", rejected("empty_answer")),
     )
     return Augmented(ROOT, 2, 1, nodes, judged, answers)
 

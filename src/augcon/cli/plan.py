@@ -70,6 +70,7 @@ def _rows(made: Plan) -> list[tuple[str, str]]:
         ("documents", f"{made.documents}{_without(made.rejected_documents)}"),
         ("root contexts", f"{made.contexts}, {made.units} units{_without(made.skipped_contexts)}"),
         ("pairs", f"about {made.pairs}"),
+        ("granularity", _kinds(made.granularity)),
         ("calls", f"about {made.calls}"),
         ("tokens", f"about {made.prompt_tokens} in prompts, {made.completion_tokens} in replies"),
         ("cost", cost),
@@ -79,6 +80,10 @@ def _rows(made: Plan) -> list[tuple[str, str]]:
         told = f"about {reach.contexts} of {made.contexts} root contexts, {reach.pairs} pairs"
         rows.append(("budget", f"goes as far as {told}"))
     return [*rows, ("probes", _probes(made))]
+
+
+def _kinds(pairs: dict[str, int]) -> str:
+    return "about " + ", ".join(f"{number} {kind}" for kind, number in pairs.items())
 
 
 def _time(made: Plan) -> str:

@@ -21,10 +21,13 @@ def status(out: Out, json: Json = False) -> None:
     else:
         from rich.console import Console
 
-        from augcon.cli.tables import books_table, forecast_table
+        from augcon.cli.tables import books_table, forecast_table, granularity_table
 
         calls, console = books.calls, Console(highlight=False)
         console.print(books_table(books))
+        if books.stages["questions"].entered:
+            console.print()
+            console.print(granularity_table(books))
         if books.forecast is not None:
             console.print()
             console.print(forecast_table(books.forecast))

@@ -1,25 +1,32 @@
 """What a run over some root contexts should ask, from their lengths alone.
 
-The tree is taken as balanced: halving n units again and again until λ is passed asks about
-n / (λ ln 2) - 1 nodes, the mean over where the last halving lands. Tokens are taken at the rates
-of `augcon.forecast.rates`. The numbers are for deciding whether to start, not for a bill.
+The tree is taken as balanced (`augcon.tree.granularity`), and tokens at the rates of
+`augcon.forecast.rates`. The numbers are for deciding whether to start, not for a bill.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
 from augcon.answer import FEWEST_TO_SEARCH
 from augcon.assemble import PROMPTED, is_embedded, library_of
 from augcon.config import Settings
-from augcon.forecast.rates import ASSUMED, GRADE_TOKENS, Rates, Served, Sizes, sentence_units
+from augcon.forecast.rates import (
+    ASSUMED,
+    GRADE_TOKENS,
+    GRANULARITY_TOKENS,
+    Rates,
+    Served,
+    Sizes,
+    sentence_units,
+)
+from augcon.forecast.tree import ExpectedTree, expect_tree
 from augcon.prompts import Library
 from augcon.prompts.library import prompt_language
 from augcon.prompts.size import prompt_tokens
-from augcon.records import Context
+from augcon.records import Context, Granularity
 from augcon.scorer import draw_pilot
 from augcon.select import quota_of
 from augcon.store.outlook import Asking, Forecast
@@ -38,10 +45,6 @@ SMALL_WEAK_PROMPT = 200
 SMALL_WEAK_QUESTION = 30
 
 
-# Where no sentence is cut, n units in sentences of s give 2n / s - 1 nodes at most: as many as with
-# a λ of s / (2 ln 2).
-CUTS_SENTENCES = ("rewrite", "recursive")
-SHORTEST_PART = 0.72
 # Shares of sentences that refer back, in SQuAD's contexts and in those of CMRC and DRCD, and what
 # goes around a mended one in a reply.
 DANGLING, DANGLING_ZH = 0.31, 0.14
@@ -76,8 +79,13 @@ class _Sum:
     units: int = 0
     asked: float = 0.0
     pairs: int = 0
+    granularity: dict[Granularity, float] = field(default_factory=dict)
     texts: _Kind = field(default_factory=_Kind)
     vectors: _Kind = field(default_factory=_Kind)
+
+    def add_pairs(self, pairs: Mapping[Granularity, float]) -> None:
+        for kind, number in pairs.items():
+            self.granularity[kind] = self.granularity.get(kind, 0.0) + number
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +94,6 @@ class _Language:
 
     rates: Rates
     sizes: Sizes
-
-
-@dataclass(frozen=True, slots=True)
-class _Tree:
-    """Of one root: nodes asked in one pass, their mean units, and the passes."""
-
-    nodes: float
-    units: float
-    passes: int
 
 
 def expect(roots: Iterable[Context], settings: Settings, served: Served = ASSUMED) -> Forecast:
@@ -125,14 +124,10 @@ def expect(roots: Iterable[Context], settings: Settings, served: Served = ASSUME
         units=total.units,
         asked=total.asked,
         pairs=total.pairs,
+        granularity={kind: round(n) for kind, n in total.granularity.items()},
         texts=total.texts.told(texts, served.tries),
         vectors=total.vectors.told(vectors, 1.0),
     )
-
-
-def nodes_asked(units: int, min_units: float) -> float:
-    """About how many nodes of one pass over a root are asked a question."""
-    return max(1.0, units / (min_units * math.log(2)) - 1)
 
 
 def _language(settings: Settings, library: Library, served: Served, language: str) -> _Language:
@@ -150,19 +145,24 @@ def _ordinary(
         return _language(settings, library, served, language)
 
     ranked = _is_ranked(settings, served)
+    classified = settings.selection.granularity == "model"
 
     def ask(root: Context) -> None:
         language = known(prompt_language(root.language))
         rates, sizes = language.rates, language.sizes
         quota = quota_of(root.units, settings.selection.units_per_pair)
-        tree = _tree(root, quota, 1.0, settings)
-        asked, text = tree.passes * tree.nodes, rates.context * tree.units
+        tree = expect_tree(root, quota, 1.0, settings)
+        asked, text = tree.asked, rates.context * tree.units
         total.asked += asked + quota
         total.pairs += quota
+        total.add_pairs(tree.pairs)
         total.texts.add(
             asked, rates.ours * sizes.tree + text, rates.divided + rates.parts * tree.units
         )
         total.texts.add(quota, rates.ours * sizes.answer + text + rates.question, rates.answer)
+        if classified:
+            prompt = rates.ours * sizes.granularity + rates.context * root.units + rates.question
+            total.texts.add(asked, prompt, GRANULARITY_TOKENS)
         if ranked:
             total.vectors.add(asked, text + rates.question, 0)
         _ask_for_parts(total, root, tree, language, settings)
@@ -171,7 +171,7 @@ def _ordinary(
 
 
 def _ask_for_parts(
-    total: _Sum, root: Context, tree: _Tree, language: _Language, settings: Settings
+    total: _Sum, root: Context, tree: ExpectedTree, language: _Language, settings: Settings
 ) -> None:
     """What the parts take beside the call that asks the question. What is computed is the same in
     every pass, and asked once."""
@@ -197,11 +197,12 @@ def _small(
 
     def ask(root: Context) -> None:
         quota = quota_of(root.units, settings.selection.units_per_pair)
-        tree = _tree(root, quota, SMALL_YIELD, settings)
+        tree = expect_tree(root, quota, SMALL_YIELD, settings)
         node = Rates.assumed(root.language).context * tree.units
-        asked = tree.passes * tree.nodes
+        asked = tree.asked
         total.asked += asked + quota
         total.pairs += quota
+        total.add_pairs(tree.pairs)
         total.texts.add(SMALL_DRAWS * asked, prompt + node, SMALL_QUESTION_TOKENS)
         if settings.answers.embedded == "written":
             total.texts.add(quota, prompt + node + SMALL_ANSWER_PROMPT, SMALL_ANSWER_TOKENS)
@@ -216,7 +217,7 @@ def _ask_contrasts(
     total: _Sum, pilot: list[Context], settings: Settings, library: Library, served: Served
 ) -> None:
     """Weak questions about nodes of the pilot, and their hidden states."""
-    trees = [(root, _tree(root, 1, 1.0, settings)) for root in pilot]
+    trees = [(root, expect_tree(root, 1, 1.0, settings)) for root in pilot]
     nodes = sum(tree.nodes for _, tree in trees)
     drawn = min(1.0, settings.scorer.pairs / max(1.0, nodes))
 
@@ -246,18 +247,6 @@ def _ask_search(total: _Sum, settings: Settings, language: _Language) -> None:
     total.texts.add(tried, rates.ours * (sizes.answer + sizes.example), rates.answer)
     judged = rates.ours * sizes.judge + rates.question + 2 * rates.answer
     total.texts.add(tried, judged, GRADE_TOKENS)
-
-
-def _tree(root: Context, quota: int, found: float, settings: Settings) -> _Tree:
-    """found: questions for a node asked."""
-    shortest: float = settings.tree.min_units
-    if settings.split not in CUTS_SENTENCES:
-        shortest = max(shortest, SHORTEST_PART * sentence_units(root.language))
-    nodes = nodes_asked(root.units, shortest)
-    depth = math.log2(max(2.0, root.units / shortest))
-    wanted = quota * settings.selection.overgenerate / (nodes * found)
-    passes = min(settings.tree.max_passes, max(1, math.ceil(wanted)))
-    return _Tree(nodes, min(root.units, root.units * (depth + 0.5) / nodes), passes)
 
 
 def _is_ranked(settings: Settings, served: Served) -> bool:

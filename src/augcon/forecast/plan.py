@@ -55,6 +55,7 @@ class Reach:
 class Plan:
     """The forecast. `cost` is in the currency of the prices in the settings, None without.
 
+    granularity       pairs of each kind
     minutes           at `model.concurrency` calls at once at a server, or 8 if that is not set
     minutes_by_calls  at other numbers of calls at once; empty for a model on this machine
     assumptions       what the time rests on
@@ -68,6 +69,7 @@ class Plan:
     skipped_contexts: dict[str, int]
     units: int
     pairs: int
+    granularity: dict[str, int]
     calls: int
     prompt_tokens: int
     completion_tokens: int
@@ -112,6 +114,7 @@ async def make_plan(corpus: Corpus, settings: Settings, probes: int) -> Plan:
         skipped_contexts=dict(skipped.reasons),
         units=forecast.units,
         pairs=forecast.pairs,
+        granularity=dict(forecast.granularity),
         calls=forecast.spent.calls,
         prompt_tokens=forecast.spent.prompt_tokens,
         completion_tokens=forecast.spent.completion_tokens,

@@ -20,6 +20,7 @@ REPLY_OVERHEAD = {"rewrite": 25, "boundary": 15, "assign": 15}  # keys and quota
 ONE_KEY = 8
 NUMBER_TOKENS = 4  # of a sentence's, in a prompt; one sentence in two is told in a reply
 SENTENCE_UNITS, ZH_SENTENCE_UNITS = 24.0, 38.0  # the mean of SQuAD's and CMRC's contexts
+GRANULARITY_TOKENS = 10
 TOKENS_PER_SECOND = 40.0  # of one call at a hosted or GPU server
 
 
@@ -101,6 +102,7 @@ class Sizes:
     answer: float
     judge: float
     mend: float
+    granularity: float
     annotated: int
     example: float
 
@@ -115,6 +117,7 @@ class Sizes:
         answer = answer.filled(principles=library.principles(language))
         judge = library.prompt("judge", language)
         mend = library.prompt("decontextualise", language)
+        granularity = library.prompt("granularity", language)
         texts = [text for example in shown for text in example.values()]
         return cls(
             tree=_units_around(tree, form, len(tree.examples)),
@@ -122,6 +125,7 @@ class Sizes:
             answer=_units_around(answer, form, settings.answers.shots),
             judge=_units_around(judge, form, len(judge.examples)),
             mend=_units_around(mend, form, len(mend.examples)),
+            granularity=_units_around(granularity, form, len(granularity.examples)),
             annotated=len(shown),
             example=sum(map(count_units, texts)) / max(1, len(shown)),
         )

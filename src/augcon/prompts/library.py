@@ -26,6 +26,7 @@ INPUTS = {
     "decontextualise": ("context", "sentence"),
     "answer": ("context", "question"),
     "judge": ("question", "reference", "answer"),
+    "granularity": ("context", "question"),
     "small_question": ("context",),
     "tuned_question": ("context",),
     "tuned_answer": ("window",),
@@ -37,11 +38,15 @@ OUTPUTS = {
     "decontextualise": ("standalone",),
     "answer": ("answer",),
     "judge": ("reason", "grade"),
+    "granularity": ("granularity",),
     "small_question": ("question",),
     "tuned_question": ("question",),
     "tuned_answer": ("answer",),
 }
-PROMPTS = ("tree", "tree_boundary", "tree_assign", "decontextualise", "answer", "judge")
+PROMPTS = (
+    *("tree", "tree_boundary", "tree_assign", "decontextualise"),
+    *("granularity", "answer", "judge"),
+)
 # Of the embedded model, which reads English.
 SMALL_PROMPTS = {"en": ("small_question", "tuned_question", "tuned_answer"), "zh": ()}
 

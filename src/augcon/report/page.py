@@ -11,7 +11,7 @@ from importlib import resources
 from string import Template
 from typing import Any
 
-from augcon.records import Pair
+from augcon.records import Granularity, Pair
 from augcon.store import Books, Run, write_atomically
 from augcon.store.books import CHANCE
 
@@ -19,6 +19,11 @@ __all__ = ["write_report"]
 
 SAMPLES = 6
 WIDEST_BAR = 24  # em
+COLOURS = {
+    Granularity.MACRO: "#1d4e89",
+    Granularity.CONCEPT: "#4f97c7",
+    Granularity.DETAIL: "#a9c9de",
+}
 
 
 @dataclass(slots=True)
@@ -48,6 +53,7 @@ def write_report(run: Run) -> None:
         forecast=_forecast(books),
         scorer=_scorer(steps.get("scorer")),
         examples=_examples(steps),
+        granularity=_granularity(books),
         shape=_bars(shape),
         documents=_bars(seen.documents),
         samples="".join(map(_sample, seen.samples)),
@@ -153,6 +159,38 @@ def _search(step: Mapping[str, Any]) -> str:
     return (
         f"{len(step['examples'])} examples, the best of {len(step['trials'])} sets by the model's "
         f"own grades (1 to 5): {grades}."
+    )
+
+
+def _granularity(books: Books) -> str:
+    """A bar for each step, divided among the kinds, and one for the mix that was asked for."""
+    kinds = books.granularity
+    asked_for = {kind: found.target for kind, found in kinds.items() if found.target is not None}
+    rows: list[tuple[str, Mapping[Granularity, float]]] = [
+        ("asked", {kind: found.asked for kind, found in kinds.items()}),
+        ("kept", {kind: found.kept for kind, found in kinds.items()}),
+        ("answered", {kind: found.answered for kind, found in kinds.items()}),
+    ]
+    told = [_divided(name, counts, f"{sum(counts.values())}") for name, counts in rows]
+    told += [_divided("target", asked_for, "")] if asked_for else []
+    legend = "".join(
+        f"<th class='n'><span class='key' style='background:{COLOURS[kind]}'></span> {kind}</th>"
+        for kind in kinds
+    )
+    return f"<tr><th></th><th class='n'>questions</th>{legend}<th></th></tr>{''.join(told)}"
+
+
+def _divided(name: str, counts: Mapping[Granularity, float], total: str) -> str:
+    whole = sum(counts.values()) or 1
+    shares = {kind: 100 * count / whole for kind, count in counts.items()}
+    cells = "".join(f"<td class='n'>{share:.0f} %</td>" for share in shares.values())
+    parts = "".join(
+        f"<span style='width:{share:.2f}%;background:{COLOURS[kind]}'></span>"
+        for kind, share in shares.items()
+    )
+    return (
+        f"<tr><td>{name}</td><td class='n'>{total}</td>{cells}"
+        f"<td><div class='divided'>{parts}</div></td></tr>"
     )
 
 

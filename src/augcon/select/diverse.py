@@ -13,7 +13,7 @@ rest exactly, as strings with one character for each word.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Literal
@@ -58,11 +58,15 @@ def select_diverse(
 
 
 def first_repeated(
-    texts: Sequence[Sequence[str]], threshold: float, measure: Measure = "precision"
+    texts: Sequence[Sequence[str]],
+    threshold: float,
+    measure: Measure = "precision",
+    admit: Callable[[int], bool] | None = None,
 ) -> list[int | None]:
     """For each text, best first: the first kept one that it repeats, or None, and it is kept.
 
     texts  as tokens
+    admit  whether the text at this place, which repeats none, is kept; asked for each in order
     """
     lengths = np.array([len(text) for text in texts], dtype=np.int64)
     # F1 reaches t only where the tokens in common are t / (2 - t) of either text, or more.
@@ -78,7 +82,7 @@ def first_repeated(
     for place in range(len(texts)):
         others = lists.candidates(place)
         repeated = pairs.repeated(place, others[kept[others]])
-        kept[place] = not repeated.size
+        kept[place] = not repeated.size and (admit is None or admit(place))
         found.append(int(repeated.min()) if repeated.size else None)
     return found
 

@@ -1,6 +1,6 @@
 """The run's memory: database, journal, ledger and books."""
 
-from augcon.store.books import Books, StageBooks
+from augcon.store.books import Books, KindBooks, StageBooks
 from augcon.store.outlook import Amounts, Asking, Finished, Forecast, Outlook
 from augcon.store.run import Run, write_atomically
 
@@ -10,6 +10,7 @@ __all__ = [
     "Books",
     "Finished",
     "Forecast",
+    "KindBooks",
     "Outlook",
     "Run",
     "StageBooks",

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from augcon.llm.budget import Spent
-from augcon.records import State
+from augcon.records import NOT_ASKED, Granularity, State
 from augcon.store.database import Database
 from augcon.store.journal import SqliteJournal, Totals
 from augcon.store.outlook import Finished, Forecast, Outlook
@@ -31,6 +31,13 @@ OUTCOMES = {
 }
 
 
+GRANULARITY = """
+    SELECT q.granularity, COUNT(*) AS asked, COALESCE(SUM(q.state = 'kept'), 0) AS kept,
+           COALESCE(SUM(a.state = 'kept'), 0) AS answered
+    FROM questions q
+    LEFT JOIN answers a ON a.root_id = q.root_id AND a.question_id = q.id AND q.state = 'kept'
+    GROUP BY 1
+"""
 CHANCE = 0.5
 
 
@@ -79,9 +86,23 @@ class Calls:
 
 
 @dataclass(frozen=True, slots=True)
+class KindBooks:
+    """What became of the questions of one granularity.
+
+    target  the share of the pairs that the settings ask for; None where they ask for no mix
+    """
+
+    asked: int = 0
+    kept: int = 0
+    answered: int = 0
+    target: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Books:
     """A run's books. `pairs` is the number of question-answer pairs.
 
+    granularity  what became of the questions of each kind, the coarsest first
     ranking   what ranked the questions, and how well it did on contexts it was not fitted on
     finished  what came of the contexts that are finished
     forecast  what was predicted against what was made; None in a folder that holds no forecast
@@ -90,6 +111,7 @@ class Books:
     """
 
     stages: Mapping[str, StageBooks]
+    granularity: Mapping[Granularity, KindBooks]
     calls: Calls
     seconds: float
     cost: float | None
@@ -118,6 +140,7 @@ class Books:
             "state": self.state,
             "stages": {name: stage.as_json() for name, stage in self.stages.items()},
             "pairs": self.pairs,
+            "granularity": {kind: asdict(found) for kind, found in self.granularity.items()},
             **asdict(self.calls),
             "cost": self.cost,
             "ranking": self.ranking,
@@ -170,7 +193,17 @@ def read_books(database: Database, prices: tuple[float, float] | None = None) ->
         forecast = Outlook.of(known, finished, texts, vectors, prices, over)
     models, asked = (json.loads(_text(database, key) or "{}") for key in ("models", "asked"))
     return Books(
-        *(stages, calls, seconds, cost, state, _ranking(scorer), finished, forecast),
+        *(
+            stages,
+            _granularity(database),
+            calls,
+            seconds,
+            cost,
+            state,
+            _ranking(scorer),
+            finished,
+            forecast,
+        ),
         *(models, frozenset(asked)),
     )
 
@@ -191,6 +224,17 @@ def _outcomes(database: Database, sql: str, entered: int) -> StageBooks:
             case State.NONE:
                 raise AssertionError("a row that was never in a stage is not in its books")
     return stage
+
+
+def _granularity(database: Database) -> dict[Granularity, KindBooks]:
+    settings = json.loads(_text(database, "identity") or "{}")
+    found = {row["granularity"]: row for row in database.rows(GRANULARITY)}
+    books = {}
+    for kind in Granularity:
+        row, target = found.get(kind), settings.get(f"selection.mix.{kind}")
+        asked, kept, answered = (0, 0, 0) if row is None else tuple(row)[1:]
+        books[kind] = KindBooks(asked, kept, answered, target)
+    return books
 
 
 def _scorer_step(database: Database) -> dict[str, Any]:
@@ -219,7 +263,11 @@ def _ranking(scorer: dict[str, Any]) -> str:
 
 
 def _never_split(nodes: StageBooks) -> int:
-    return nodes.failed + nodes.rejected.get("below_min_units", 0)
+    return nodes.failed + _left_alone(nodes)
+
+
+def _left_alone(nodes: StageBooks) -> int:
+    return sum(nodes.rejected.get(reason, 0) for reason in NOT_ASKED)
 
 
 def _calls(database: Database, totals: Totals) -> Calls:
@@ -237,11 +285,10 @@ def _calls(database: Database, totals: Totals) -> Calls:
 def _finished(database: Database, stages: Mapping[str, StageBooks]) -> Finished:
     nodes, answers = stages["nodes"], stages["answers"]
     counted = "SELECT {} FROM contexts WHERE state IN ('kept', 'failed')"
-    below = nodes.rejected.get("below_min_units", 0)
     return Finished(
         contexts=_number(database, counted.format("COUNT(*)")),
         units=_number(database, counted.format("COALESCE(SUM(units), 0)")),
-        asked=nodes.entered - below + answers.entered,
+        asked=nodes.entered - _left_alone(nodes) + answers.entered,
         pairs=answers.kept,
     )
 

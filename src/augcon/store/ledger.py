@@ -50,7 +50,7 @@ TREE = """
 # only those of one root are ever sorted.
 PAIRS = """
     SELECT a.pair_id AS id, q.text AS question, a.text AS answer, n.text AS context,
-           c.language, a.granularity, n.depth, q.score, c.document, n.start, n."end" AS "end",
+           c.language, q.granularity, n.depth, q.score, c.document, n.start, n."end" AS "end",
            q.context_id, q.root_id, n.explained
     FROM contexts c
     CROSS JOIN questions q ON q.root_id = c.id AND q.state = 'kept'
@@ -321,11 +321,11 @@ class Ledger:
                 [_node_row(root, node) for node in result.nodes],
             )
             c.executemany(
-                "INSERT INTO questions VALUES (?,?,?,?,?,?,?,?,?,?)",
+                "INSERT INTO questions VALUES (?,?,?,?,?,?,?,?,?,?,?)",
                 [_question_row(root, judged) for judged in result.questions],
             )
             c.executemany(
-                "INSERT INTO answers VALUES (?,?,?,?,?,?,?,?)",
+                "INSERT INTO answers VALUES (?,?,?,?,?,?,?)",
                 [_answer_row(root, answer) for answer in result.answers],
             )
             verdict = result.verdict
@@ -465,7 +465,7 @@ def _node_row(root: str, node: Node) -> tuple[object, ...]:
 def _question_row(root: str, judged: Judged) -> tuple[object, ...]:
     q, v = judged.question, judged.verdict
     return (
-        *(root, q.pass_number, q.id, q.context.id, q.text, q.score, judged.place),
+        *(root, q.pass_number, q.id, q.context.id, q.text, q.granularity, q.score, judged.place),
         *(v.state, v.reason, v.detail),
     )
 
@@ -474,6 +474,6 @@ def _answer_row(root: str, answer: Answer) -> tuple[object, ...]:
     v = answer.verdict
     pair_id = content_id("pair", answer.question.id, answer.text)
     return (
-        *(root, answer.question.id, pair_id, answer.text, answer.granularity),
+        *(root, answer.question.id, pair_id, answer.text),
         *(v.state, v.reason, v.detail),
     )

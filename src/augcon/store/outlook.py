@@ -8,11 +8,11 @@ that a run with many contexts open is not taken for a dear one.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
 
 from augcon.llm.budget import Spent
-from augcon.records import Augmented
+from augcon.records import NOT_ASKED, Augmented
 
 __all__ = ["FEW", "Amounts", "Asking", "Finished", "Forecast", "Outlook"]
 
@@ -60,7 +60,7 @@ class Finished:
     def add(self, result: Augmented) -> None:
         self.contexts += 1
         self.units += result.context.units
-        self.asked += sum(n.verdict.reason != "below_min_units" for n in result.nodes)
+        self.asked += sum(n.verdict.reason not in NOT_ASKED for n in result.nodes)
         self.asked += len(result.answers)
         self.pairs += sum(answer.verdict.kept for answer in result.answers)
 
@@ -108,6 +108,7 @@ class Forecast:
 
     asked    nodes that are asked, and answers
     texts    calls for text
+    granularity  pairs of each kind
     vectors  calls for embeddings, which are cheaper and come later
     """
 
@@ -117,6 +118,7 @@ class Forecast:
     pairs: int
     texts: Asking
     vectors: Asking
+    granularity: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, text: str) -> Forecast:
@@ -193,10 +195,11 @@ class Outlook:
 
     def rows(self) -> Iterator[tuple[str, list[str]]]:
         """Each amount's name with the three numbers as texts, for a table."""
-        for field in fields(Amounts):
-            numbers = [getattr(a, field.name) for a in (self.predicted, self.so_far, self.expected)]
+        for amount in fields(Amounts):
+            name = amount.name
+            numbers = [getattr(a, name) for a in (self.predicted, self.so_far, self.expected)]
             if None not in numbers:
-                yield field.name.replace("_", " "), [_told(n) for n in numbers]
+                yield name.replace("_", " "), [_told(n) for n in numbers]
 
 
 def _told(number: float) -> str:

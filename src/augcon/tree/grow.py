@@ -15,8 +15,18 @@ from dataclasses import dataclass, replace
 
 from augcon.corpus import count_units, sentence_spans
 from augcon.errors import ItemError, TooLongError
-from augcon.records import Context, Node, Question, State, Verdict, failed, rejected
+from augcon.records import (
+    Context,
+    Granularity,
+    Node,
+    Question,
+    State,
+    Verdict,
+    failed,
+    rejected,
+)
 from augcon.tree.checks import check_parts, check_places
+from augcon.tree.granularity import granularity_of
 from augcon.tree.soundness import QuestionCheck
 from augcon.tree.spans import locate
 from augcon.tree.split import Divider, Division
@@ -41,13 +51,24 @@ class Tree:
     child_precision: float
     check: QuestionCheck = NOTHING_SHOWN
 
-    async def grow(self, root: Context, pass_number: int) -> tuple[Node, ...]:
-        """Every node of one pass over a root. Only a fault of the whole run is raised."""
-        return await self._grow(root, root, pass_number)
+    async def grow(
+        self, root: Context, pass_number: int, finest: Granularity = Granularity.DETAIL
+    ) -> tuple[Node, ...]:
+        """Every node of one pass over a root. Only a fault of the whole run is raised.
 
-    async def _grow(self, context: Context, root: Context, number: int) -> tuple[Node, ...]:
+        finest  of the questions that are wanted: nothing finer is asked about, for a part of a
+                context is never coarser than it
+        """
+        return await self._grow(root, root, pass_number, finest)
+
+    async def _grow(
+        self, context: Context, root: Context, number: int, finest: Granularity
+    ) -> tuple[Node, ...]:
         if context.units < self.min_units:
             return (Node(context, number, rejected("below_min_units"), NOT_SPLIT),)
+        kind = granularity_of(context, root)
+        if kind.fineness > finest.fineness:
+            return (Node(context, number, rejected("share_full", kind), NOT_SPLIT),)
         try:
             division = await self._divided(context, number)
         except ItemError as error:
@@ -60,9 +81,11 @@ class Tree:
         children = _children(context, root, division) if split.kept else []
         if not (placed := check_places(children)).kept:
             split, children = placed, []
-        node = self._node(context, number, division, split)
+        node = self._node(context, number, division, split, kind)
         async with asyncio.TaskGroup() as group:
-            branches = [group.create_task(self._grow(child, root, number)) for child in children]
+            branches = [
+                group.create_task(self._grow(child, root, number, finest)) for child in children
+            ]
         return (node, *(n for branch in branches for n in branch.result()))
 
     async def _divided(self, context: Context, number: int) -> Division:
@@ -71,7 +94,9 @@ class Tree:
         except TooLongError as error:
             return _halved(context, error)
 
-    def _node(self, context: Context, number: int, division: Division, split: Verdict) -> Node:
+    def _node(
+        self, context: Context, number: int, division: Division, split: Verdict, kind: Granularity
+    ) -> Node:
         if split.kept:
             split = replace(split, detail=division.note)
         if not division.question:
@@ -82,7 +107,7 @@ class Tree:
             found = f"{sound.detail!r} in: " if sound.detail else ""
             told = rejected(sound.reason, f"{found}{division.question}")
             return Node(context, number, told, split)
-        question = Question.of(context, division.question, number)
+        question = Question.of(context, division.question, number, kind)
         return Node(context, number, Verdict(), split, question)
 
     def _deepest(self, root: Context) -> int:

@@ -1,0 +1,112 @@
+"""One root context's story with a mix: which passes are made, and what is asked in them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from augcon.augment import Stages, augment
+from augcon.config import SelectionSettings
+from augcon.records import Augmented, Context, Granularity, Question
+from augcon.scorer import HeuristicScorer
+from augcon.select import apportion
+from augcon.tree import Division, Tree
+from tests.small_corpora import chinese, english
+from tests.tree.test_grow import Scripted, halves, root_of
+
+MACRO, CONCEPT, DETAIL = Granularity
+MIX = {MACRO: 0.25, CONCEPT: 0.25, DETAIL: 0.5}
+
+
+class Plain:
+    languages: frozenset[str] | None = None
+
+    async def respond(self, question: Question) -> str:
+        return f"It is {question.text}"
+
+
+class Inventive(Scripted):
+    """Halves every context, and asks something else in each pass."""
+
+    def __init__(self) -> None:
+        super().__init__(halves)
+
+    async def divide(self, node: Context, pass_number: int) -> Division:
+        divided = await super().divide(node, pass_number)
+        words = " ".join(f"{node.id}{pass_number}{letter}" for letter in "abc")
+        return Division(f"What of {words}?", divided.parts)
+
+
+def ready(value: Any) -> asyncio.Future[Any]:
+    future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    future.set_result(value)
+    return future
+
+
+async def augmented(
+    root: Context, quota: int, mix: dict[Granularity, float], divider: Scripted, least: int = 20
+) -> Augmented:
+    selection = SelectionSettings.model_validate(
+        {"mix": {kind.value: share for kind, share in mix.items()}}
+    )
+    stages = Stages(
+        Tree(divider, least, 0.7), ready(HeuristicScorer()), ready(Plain()), selection, 8
+    )
+    return await augment(root, quota, stages)
+
+
+def kinds(result: Augmented) -> dict[Granularity, int]:
+    kept = [j.question.granularity for j in result.questions if j.verdict.kept]
+    return {kind: kept.count(kind) for kind in Granularity if kind in kept}
+
+
+@pytest.mark.parametrize(("text", "language"), [(english(1, 30), "en"), (chinese(1, 20), "zh")])
+async def test_passes_go_on_until_every_kind_has_its_places(text: str, language: str) -> None:
+    root, quota = root_of(text, language), 16
+    result = await augmented(root, quota, MIX, Inventive())
+    assert kinds(result) == apportion(quota, MIX, root.id)
+    assert 1 < result.passes < 8
+    without = await augmented(root, quota, {}, Inventive())
+    assert sum(kinds(without).values()) == quota
+    assert without.passes < result.passes
+
+
+async def test_a_pass_for_macro_questions_asks_about_the_upper_nodes_alone() -> None:
+    divider = Inventive()
+    root = root_of(english(1, 30))
+    result = await augmented(root, 10, {MACRO: 0.8, CONCEPT: 0.1, DETAIL: 0.1}, divider)
+    assert kinds(result)[MACRO] >= 7
+    by_pass = [[n for n in result.nodes if n.pass_number == number] for number in range(3)]
+    asked = [sum(n.question is not None for n in nodes) for nodes in by_pass]
+    assert asked[0] > 15
+    assert asked[1] == asked[2] <= 3
+    assert len(divider.asked) < asked[0] + 3 * result.passes
+
+
+async def test_a_root_that_is_one_sentence_fills_its_quota_whatever_the_mix() -> None:
+    divider = Inventive()
+    text = "The copper bridge of Norvale was built in 1801 by Anna Berg and repaired twice by Tom."
+    result = await augmented(root_of(text), 1, {MACRO: 1, CONCEPT: 0, DETAIL: 0}, divider, 10)
+    assert kinds(result) == {DETAIL: 1}
+    assert result.passes == 1
+    assert len(divider.asked) == 1
+
+
+async def test_what_is_wanted_of_a_kind_that_no_node_has_costs_no_further_pass() -> None:
+    divider = Inventive()
+    root = root_of(english(1, 20))
+    mix = {MACRO: 0.5, CONCEPT: 0, DETAIL: 0.5}
+    result = await augmented(root, 2, mix, divider, least=90)
+    assert DETAIL not in kinds(result)
+    assert sum(kinds(result).values()) == 2
+    assert result.passes == 1
+
+
+async def test_a_model_that_always_asks_the_same_is_given_up_and_the_rest_is_filled() -> None:
+    root = root_of(english(1, 30))
+    result = await augmented(root, 8, {MACRO: 1, CONCEPT: 0, DETAIL: 0}, Scripted(halves))
+    assert sum(kinds(result).values()) == 8
+    assert kinds(result)[MACRO] <= 2
+    assert result.passes == 3
