@@ -51,6 +51,7 @@ class Tree:
             if context.depth < self._deepest(root)
             else rejected("too_deep")
         )
+        split = replace(split, detail=division.note) if split.kept else split
         children = _children(context, root, division) if split.kept else []
         if len({child.id for child in children}) < len(children):
             split, children = rejected("parts_overlap", "the same part twice"), []
@@ -82,8 +83,6 @@ def _halved(context: Context, error: TooLongError) -> Division:
 
 
 def _node(context: Context, number: int, division: Division, split: Verdict) -> Node:
-    if split.kept:
-        split = replace(split, detail=division.note)
     if not division.question:
         return Node(context, number, rejected(division.why_no_question or "no_question"), split)
     question = Question.of(context, division.question, number)
