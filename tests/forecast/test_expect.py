@@ -106,3 +106,51 @@ def test_a_forecast_that_was_written_down_before_there_were_kinds_is_read() -> N
     told = json.loads(expect(roots(3), load_settings(None, SERVER)).to_json())
     del told["granularity"]
     assert Forecast.from_json(json.dumps(told)).granularity == {}
+
+
+@pytest.mark.parametrize("split", ["boundary", "assign", "semantic", "middle", "recursive"])
+def test_only_a_rewritten_part_is_paid_for_by_its_length(split: str) -> None:
+    settings = load_settings(None, {**SERVER, "tree.split": split, "scorer.kind": "heuristic"})
+    assert Rates.assumed("en", settings.split).parts < 0.1 * Rates.assumed("en").parts
+    rewritten = load_settings(None, {**SERVER, "scorer.kind": "heuristic"})
+    assert (
+        expect(roots(5), settings).spent.completion_tokens
+        < 0.75 * expect(roots(5), rewritten).spent.completion_tokens
+    )
+
+
+def test_sentences_are_embedded_once_whatever_the_passes() -> None:
+    plain = {**SERVER, "scorer.kind": "heuristic"}
+    semantic = load_settings(None, {**plain, "tree.split": "semantic"})
+    middle = load_settings(None, {**plain, "tree.split": "middle"})
+    assert expect(roots(10), middle).vectors.calls == 0
+    assert expect(roots(10), semantic).vectors.calls == pytest.approx(10 * 300 / 24, abs=1)
+
+
+def test_mending_asks_for_a_share_of_the_second_parts() -> None:
+    plain = {**SERVER, "scorer.kind": "heuristic", "tree.split": "boundary"}
+    without = expect(roots(10), load_settings(None, plain)).spent
+    mended = load_settings(None, {**plain, "tree.decontextualise": True})
+    more = expect(roots(10), mended).spent
+    assert 1.02 * without.calls < more.calls < 1.2 * without.calls
+    assert more.completion_tokens > without.completion_tokens
+    few = expect(roots(10, language="zh"), mended).spent.calls
+    assert few < more.calls
+
+
+def test_where_no_sentence_is_cut_long_sentences_bound_the_tree() -> None:
+    def asked(split: str) -> float:
+        told = {**SERVER, "scorer.kind": "heuristic", "tree.split": split, "tree.max_passes": 1}
+        return expect(roots(10, language="zh"), load_settings(None, told)).asked
+
+    assert asked("boundary") == asked("middle") < 0.85 * asked("rewrite")
+    assert asked("recursive") == asked("rewrite")
+
+
+def test_the_embedded_models_other_ways_read_less_than_its_scored_borders() -> None:
+    scored, middle = (
+        expect(roots(10), load_settings(None, {"tree.split": split}))
+        for split in ("boundary", "middle")
+    )
+    assert middle.vectors.calls < scored.vectors.calls
+    assert middle.texts == scored.texts

@@ -12,7 +12,7 @@ from functools import cache
 
 from augcon.answer import FEWEST_TO_SEARCH
 from augcon.assemble import PROMPTED, is_embedded, library_of
-from augcon.config import Settings
+from augcon.config import Settings, Split
 from augcon.forecast.rates import (
     ASSUMED,
     GRADE_TOKENS,
@@ -37,7 +37,7 @@ __all__ = ["expect"]
 # read by the reader or the encoder for each node and each answer.
 SMALL_YIELD = 0.55
 SMALL_DRAWS = 1.05
-SMALL_READINGS = 4
+SMALL_READINGS, SMALL_BORDERS = 2.5, 1.5  # the latter where borders are scored
 SMALL_QUESTION_TOKENS = 14  # the server counts one candidate of each draw
 SMALL_ANSWER_PROMPT = 80  # the question, and the closest sentences
 SMALL_ANSWER_TOKENS = 40
@@ -131,7 +131,8 @@ def expect(roots: Iterable[Context], settings: Settings, served: Served = ASSUME
 
 
 def _language(settings: Settings, library: Library, served: Served, language: str) -> _Language:
-    rates = served.rates_for(prompt_language(language), settings.split)
+    split: Split = "middle" if is_embedded(settings) else settings.split  # it sees no numbers
+    rates = served.rates_for(prompt_language(language), split)
     return _Language(rates, Sizes.of(settings, library, language, served.form))
 
 
@@ -194,6 +195,7 @@ def _small(
     """How to add a root of the embedded model's."""
     prompt = prompt_tokens(library.prompt("tuned_question", "en"))
     ranked = _is_ranked(settings, served)
+    readings = SMALL_READINGS + (SMALL_BORDERS if settings.split == "boundary" else 0.0)
 
     def ask(root: Context) -> None:
         quota = quota_of(root.units, settings.selection.units_per_pair)
@@ -206,7 +208,7 @@ def _small(
         total.texts.add(SMALL_DRAWS * asked, prompt + node, SMALL_QUESTION_TOKENS)
         if settings.answers.embedded == "written":
             total.texts.add(quota, prompt + node + SMALL_ANSWER_PROMPT, SMALL_ANSWER_TOKENS)
-        total.vectors.add(SMALL_READINGS * (tree.nodes + quota), node / 2, 0)
+        total.vectors.add(readings * (tree.nodes + quota), node / 2, 0)
         if ranked:
             total.vectors.add(SMALL_YIELD * asked, node + SMALL_QUESTION_TOKENS, 0)
 

@@ -78,6 +78,7 @@ class Tree:
             if context.depth < self._deepest(root)
             else rejected("too_deep")
         )
+        split = replace(split, detail=division.note) if split.kept else split
         children = _children(context, root, division) if split.kept else []
         if not (placed := check_places(children)).kept:
             split, children = placed, []
@@ -97,8 +98,6 @@ class Tree:
     def _node(
         self, context: Context, number: int, division: Division, split: Verdict, kind: Granularity
     ) -> Node:
-        if split.kept:
-            split = replace(split, detail=division.note)
         if not division.question:
             why = division.why_no_question or "no_question"
             return Node(context, number, rejected(why), split)
