@@ -13,7 +13,7 @@ from augcon.llm.call import Caller, MemoryJournal
 from augcon.llm.fake import FakeModel
 from augcon.prompts import Asker, Library, Weakening
 from augcon.records import Context, Document, Node, failed
-from augcon.tree import Division, RewriteDivider, Tree
+from augcon.tree import Division, QuestionCheck, RewriteDivider, Tree
 from tests.small_corpora import chinese, english
 
 SOLD = (
@@ -378,3 +378,43 @@ async def test_a_single_sentence_that_does_not_fit_is_given_up() -> None:
 
     (node,) = await grown(divide, "One sentence that is far too long for the model.")
     assert node.verdict == failed("too_long", "no room for it")
+
+
+async def test_a_question_that_may_not_stand_is_rejected_with_its_text_and_costs_no_split() -> None:
+    def divide(node: Context) -> Division:
+        asked = "What does the author say?" if node.depth == 0 else question(node)
+        return Division(asked, halves(node).parts)
+
+    top, *below = await grown(divide, english(1, 8), 20)
+    assert (top.verdict.reason, top.question) == ("not_self_contained", None)
+    assert top.verdict.detail == "'author' in: What does the author say?"
+    assert top.split.kept
+    assert any(node.question for node in below)
+
+
+async def test_a_question_of_the_prompts_examples_is_rejected() -> None:
+    example = Library().prompt("tree", "en").examples[0]
+    tree = Tree(
+        Scripted(lambda node: Division(example["question"], ())),
+        *(5, 0.7, QuestionCheck.of(Library())),
+    )
+    (node,) = await tree.grow(root_of(english(1, 3)), 0)
+    assert node.verdict.reason == "copied_from_examples"
+
+
+async def test_a_part_that_cannot_be_placed_ends_the_branch() -> None:
+    text = "The old mill of Harwick grinds corn. Anna Berg keeps the accounts of the town."
+    parts = (text, "Old songs of the sea are sung by children.")
+    told = f"{text} In 1830 the dam broke and flooded the lower meadows."
+    tree = Tree(Scripted(always(*parts)), 5, 0.1)
+    (node,) = await tree.grow(root_of(told), 0)
+    assert node.split.reason == "parts_lose_text"
+    tree = Tree(Scripted(always(*parts)), 5, 0.1)
+    (node,) = await tree.grow(root_of(f"{text} Good."), 0)
+    assert node.split.reason == "part_not_placed"
+
+
+async def test_a_rewritten_part_says_how_much_of_it_its_source_explains() -> None:
+    parts = (SOLD.split(". ")[0] + ".", "Tom Hale sold it to Anna Berg in 1830 for 900 crowns.")
+    nodes = await grown(lambda node: Division("Why?", parts if node.depth == 0 else ()), SOLD)
+    assert [node.context.explained for node in nodes] == [1.0, 1.0, 8 / 12]

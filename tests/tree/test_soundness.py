@@ -164,6 +164,11 @@ def test_a_word_for_the_text_may_be_used_where_the_context_uses_it(
     assert reason(question, context) == ""
 
 
+def test_a_word_of_the_context_that_only_begins_alike_does_not_allow_it() -> None:
+    context = f"{ENGLISH} Its stones have a rough texture in every context."
+    assert reason("What does the text say of Harwick?", context) == "not_self_contained"
+
+
 def test_a_turn_that_an_example_or_an_instruction_uses_is_allowed() -> None:
     prompt = Library().prompt("tree", "en")
     asked = "According to the passage, who built the mill of Harwick?"

@@ -174,7 +174,14 @@ def _word_for_text(question: str, context: str, shown: Shown) -> str:
     if not words:
         return ""
     held = simplified(context)
-    return next((word for word in words if word not in held), "")
+    return next((word for word in words if not _holds(held, word)), "")
+
+
+def _holds(text: str, word: str) -> bool:
+    """As a word, or in Chinese, which sets none apart, anywhere."""
+    if not word.isascii():
+        return word in text
+    return re.search(rf"\b{re.escape(word)}s?\b", text) is not None
 
 
 def _is_copied(question: str, context: str, shown: Shown) -> bool:
