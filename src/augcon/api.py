@@ -17,6 +17,7 @@ from augcon.errors import CorpusError, MissingExtraError, ModelError, OutputErro
 from augcon.export import as_record, write_dataset
 from augcon.forecast import Plan, make_plan
 from augcon.pipeline import generate
+from augcon.prepare import saved_scorer
 from augcon.provenance import show
 from augcon.records import Pair
 from augcon.store import Books, Run
@@ -139,7 +140,8 @@ def run(
     folder = Path(out)
     if fresh or not folder.exists():
         _demand_model(chosen)
-    identity = {**chosen.identity(), "prompt files": library.fingerprint()}
+    files = {"prompt files": library.fingerprint(), **saved_scorer(chosen)}
+    identity = {**chosen.identity(), **files}
     watch = watch or Watch()
     opened, done = Run.begin(folder, identity, corpus.id, chosen.to_toml(), fresh), False
     try:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from augcon.answer import Responder, check_answer
 from augcon.config import SelectionSettings
 from augcon.errors import ItemError
 from augcon.records import Answer, Augmented, Context, Judged, Node, Question, failed
-from augcon.scorer import Scorer
+from augcon.scorer import Item, Scorer
 from augcon.select import choose
 from augcon.tree import Tree
 
@@ -50,8 +50,7 @@ async def augment(context: Context, quota: int, stages: Stages) -> Augmented:
         new = await stages.tree.grow(context, passes)
         passes += 1
         nodes += new
-        scorer = await asyncio.shield(stages.scorer)
-        questions += await scorer.score([n.question for n in new if n.question])
+        questions += await _scored([n.question for n in new if n.question], stages)
         judged = _chosen(questions, quota, stages.selection)
         idle = idle + 1 if n_kept(judged) == before else 0
         if n_kept(judged) >= quota and len(questions) >= stages.selection.overgenerate * quota:
@@ -70,6 +69,15 @@ def granularity(context: Context, root: Context) -> str:
     if share >= MACRO_SHARE:
         return "macro"
     return "concept" if share >= CONCEPT_SHARE else "detail"
+
+
+async def _scored(questions: Sequence[Question], stages: Stages) -> list[Question]:
+    scorer = await asyncio.shield(stages.scorer)
+    scores = await scorer.score([Item(q.context.text, q.text) for q in questions])
+    return [
+        replace(question, score=score.value, no_score=score.why_none)
+        for question, score in zip(questions, scores, strict=True)
+    ]
 
 
 def _chosen(

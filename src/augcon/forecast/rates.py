@@ -92,6 +92,7 @@ class Sizes:
     weak: Mapping[Weakening, float]
     answer: float
     judge: float
+    score: float
     annotated: int
     example: float
 
@@ -104,13 +105,14 @@ class Sizes:
         )
         answer = library.prompt("answer", language).with_examples(shown)
         answer = answer.filled(principles=library.principles(language))
-        judge = library.prompt("judge", language)
+        judge, score = (library.prompt(name, language) for name in ("judge", "score"))
         texts = [text for example in shown for text in example.values()]
         return cls(
             tree=_units_around(tree, form, len(tree.examples)),
             weak={kind: _units_of_weak(tree, kind, form) for kind in Weakening},
             answer=_units_around(answer, form, settings.answers.shots),
             judge=_units_around(judge, form, len(judge.examples)),
+            score=_units_around(score, "plain", len(score.examples)),
             annotated=len(shown),
             example=sum(map(count_units, texts)) / max(1, len(shown)),
         )

@@ -23,6 +23,7 @@ INPUTS = {
     "tree": ("context",),
     "answer": ("context", "question"),
     "judge": ("question", "reference", "answer"),
+    "score": ("context", "question"),
     "small_question": ("context",),
     "tuned_question": ("context",),
     "tuned_answer": ("window",),
@@ -31,11 +32,12 @@ OUTPUTS = {
     "tree": ("question", "first", "second"),
     "answer": ("answer",),
     "judge": ("reason", "grade"),
+    "score": ("score",),
     "small_question": ("question",),
     "tuned_question": ("question",),
     "tuned_answer": ("answer",),
 }
-PROMPTS = ("tree", "answer", "judge")
+PROMPTS = ("tree", "answer", "judge", "score")
 # Of the embedded model, which reads English.
 SMALL_PROMPTS = {"en": ("small_question", "tuned_question", "tuned_answer"), "zh": ()}
 
@@ -51,9 +53,13 @@ class Library:
     def prompt(self, name: str, language: str) -> Prompt:
         """The prompt of this name for texts in this language (English for all but Chinese)."""
         spoken = prompt_language(language)
-        path = self._find(spoken, f"{name}.toml")
+        path = self.path_of(name, spoken)
         changed = path.stat().st_mtime_ns if path.is_file() else 0
         return _load(path, changed, name, spoken)
+
+    def path_of(self, name: str, language: str) -> Path:
+        """The file of this prompt."""
+        return self._find(prompt_language(language), f"{name}.toml")
 
     def principles(self, language: str) -> str:
         """The response principles P (section 3.3 of the paper), as text."""

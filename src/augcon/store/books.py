@@ -29,8 +29,11 @@ OUTCOMES = {
     "questions": "SELECT state, reason, COUNT(*) AS n FROM questions GROUP BY 1, 2",
     "answers": "SELECT state, reason, COUNT(*) AS n FROM answers GROUP BY 1, 2",
 }
-
-
+UNFITTED = {
+    "heuristic": "the fallback ranker, a lexical heuristic",
+    "judge": "the model's own judgement",
+    "random": "a random draw",
+}
 CHANCE = 0.5
 
 
@@ -83,6 +86,7 @@ class Books:
     """A run's books. `pairs` is the number of question-answer pairs.
 
     ranking   what ranked the questions, and how well it did on contexts it was not fitted on
+    warning   that the fitted scorer is no better than chance; empty where it is
     finished  what came of the contexts that are finished
     forecast  what was predicted against what was made; None in a folder that holds no forecast
     models    under which names the servers answered, and how often
@@ -95,6 +99,7 @@ class Books:
     cost: float | None
     state: str
     ranking: str
+    warning: str
     finished: Finished
     forecast: Outlook | None
     models: Mapping[str, int]
@@ -121,6 +126,7 @@ class Books:
             **asdict(self.calls),
             "cost": self.cost,
             "ranking": self.ranking,
+            "warning": self.warning,
             "models": dict(self.models),
             "seconds": round(self.seconds, 1),
             "balanced": self.balanced,
@@ -170,7 +176,8 @@ def read_books(database: Database, prices: tuple[float, float] | None = None) ->
         forecast = Outlook.of(known, finished, texts, vectors, prices, over)
     models, asked = (json.loads(_text(database, key) or "{}") for key in ("models", "asked"))
     return Books(
-        *(stages, calls, seconds, cost, state, _ranking(scorer), finished, forecast),
+        *(stages, calls, seconds, cost, state),
+        *(_ranking(scorer), scorer.get("warning", ""), finished, forecast),
         *(models, frozenset(asked)),
     )
 
@@ -211,11 +218,14 @@ def _contrasts(books: dict[str, Any]) -> StageBooks:
 def _ranking(scorer: dict[str, Any]) -> str:
     if not scorer:
         return ""
+    if scorer["ranker"] in UNFITTED:
+        return UNFITTED[scorer["ranker"]] + (f" ({scorer['why']})" if scorer["why"] else "")
+    saved = "a saved scorer" if "saved" in scorer else "a scorer"
     if "held_out" not in scorer:
-        return f"the fallback ranker, a lexical heuristic ({scorer['why']})"
+        return saved
     told = scorer["held_out"]["all"]
     chance = ", no better than chance" if told["interval"][0] <= CHANCE else ""
-    return f"a scorer that ranks {told['right']} of {told['pairs']} held-out pairs right{chance}"
+    return f"{saved} that ranks {told['right']} of {told['pairs']} held-out pairs right{chance}"
 
 
 def _never_split(nodes: StageBooks) -> int:
