@@ -23,7 +23,7 @@ from augcon.errors import (
 from augcon.export import as_record, write_dataset
 from augcon.forecast import Plan, make_plan
 from augcon.pipeline import generate
-from augcon.prepare import saved_scorer
+from augcon.prepare import check_scorer
 from augcon.provenance import show
 from augcon.records import Pair
 from augcon.scoring import Scored, score_file
@@ -147,7 +147,7 @@ def run(
     folder = Path(out)
     if fresh or not folder.exists():
         _demand_model(chosen)
-    files = {"prompt files": library.fingerprint(), **saved_scorer(chosen)}
+    files = {"prompt files": library.fingerprint(), **check_scorer(chosen)}
     identity = {**chosen.identity(), **files}
     watch = watch or Watch()
     opened, done = Run.begin(folder, identity, corpus.id, chosen.to_toml(), fresh), False

@@ -10,6 +10,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ from augcon.assemble import (
     is_embedded,
 )
 from augcon.config import ScorerSettings, Settings
-from augcon.errors import ItemError, ModelError, RequestFailed, ScorerError
+from augcon.errors import ItemError, MissingExtraError, ModelError, RequestFailed, ScorerError
 from augcon.llm.call import Caller
 from augcon.llm.models import Models
 from augcon.prompts import Library
@@ -65,12 +66,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "asks_a_model",
+    "check_scorer",
     "choose_pilot",
     "load_scorer",
     "plain_scorer",
     "prepare_responder",
     "prepare_scorer",
-    "saved_scorer",
     "scorer_id",
 ]
 
@@ -124,15 +125,17 @@ def choose_pilot(settings: Settings, models: Models, roots: Iterable[Context]) -
     return draw_pilot(roots, chosen.pairs, chosen.pilot_share, settings.tree.min_units)
 
 
-def saved_scorer(settings: Settings) -> dict[str, object]:
-    """What a saved scorer adds to a run's identity: what it is, not where it lies.
+def check_scorer(settings: Settings) -> dict[str, object]:
+    """Raise where the scorer cannot be used, before anything is asked for it.
 
-    Raises ScorerError where it cannot be used, or is of another kind than the settings say.
+    Returns what a saved one adds to a run's identity: what it is, not where it lies.
     """
     chosen = settings.scorer
+    kind = chosen.kind if chosen.folder is None else read_card(chosen.folder).kind
+    if kind in TORCH and find_spec("torch") is None:
+        raise MissingExtraError(f"a scorer of the kind {kind}", "train")
     if chosen.folder is None:
         return {}
-    kind = read_card(chosen.folder).kind
     if chosen.kind not in ("auto", kind):
         raise ScorerError(
             f"{chosen.folder}: holds a {kind} scorer, and scorer.kind is {chosen.kind!r}; "

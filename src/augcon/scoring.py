@@ -28,7 +28,7 @@ from augcon.errors import CorpusError, OutputError, ScorerError, SettingsError
 from augcon.llm.budget import Budget, Spent
 from augcon.llm.models import Models, open_models
 from augcon.llm.places import TURN
-from augcon.prepare import asks_a_model, load_scorer, plain_scorer, saved_scorer
+from augcon.prepare import asks_a_model, check_scorer, load_scorer, plain_scorer
 from augcon.records import content_id
 from augcon.scorer import Item, Score, Scorer, read_card
 from augcon.store.database import store_errors
@@ -94,7 +94,7 @@ def _check(source: Path, out: Path, key: str) -> None:
 
 
 def _kind(settings: Settings) -> str:
-    saved_scorer(settings)  # raises for one that cannot be used
+    check_scorer(settings)  # raises for one that cannot be used
     chosen = settings.scorer
     if chosen.folder is not None:
         return read_card(chosen.folder).kind
