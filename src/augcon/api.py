@@ -23,9 +23,9 @@ from augcon.errors import (
 from augcon.export import as_record, write_dataset
 from augcon.forecast import Plan, make_plan
 from augcon.pipeline import generate
-from augcon.prepare import check_scorer
 from augcon.provenance import show
 from augcon.records import Pair
+from augcon.scorers import check_scorer
 from augcon.scoring import Scored, score_file
 from augcon.store import Books, Run
 from augcon.watch import Watch

@@ -157,8 +157,8 @@ class ScorerSettings(_Strict):
         Field(
             "auto",
             description="linear: a head on the base model's embeddings; lora, cross-encoder: "
-            "trained with torch; judge: the model is asked; auto: linear where embeddings are "
-            "served and it beats chance, else heuristic",
+            "trained with torch; judge: the model is asked; auto: linear where it can be fitted "
+            "and is worth it, else heuristic",
         )
     )
     folder: Path | None = Field(

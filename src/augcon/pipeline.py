@@ -23,10 +23,11 @@ from augcon.export import write_dataset
 from augcon.forecast import ASSUMED, Served, expect
 from augcon.llm.budget import Budget, Spent
 from augcon.llm.models import Models, open_models
-from augcon.prepare import choose_pilot, prepare_responder, prepare_scorer, scorer_id
+from augcon.prepare import choose_pilot, prepare_responder, prepare_scorer
 from augcon.records import Augmented, Context, failed
 from augcon.report import write_report
 from augcon.scorer import Scorer
+from augcon.scorers import scorer_id
 from augcon.select import find_repeats
 from augcon.store import Run
 from augcon.store.database import store_errors

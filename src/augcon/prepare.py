@@ -10,9 +10,8 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -20,12 +19,11 @@ import numpy.typing as npt
 from augcon.answer import FEWEST_TO_SEARCH, GenerateResponder, Responder, Search
 from augcon.assemble import (
     assemble_generator,
-    assemble_judge,
     assemble_small_responder,
     is_embedded,
 )
 from augcon.config import ScorerSettings, Settings
-from augcon.errors import ItemError, MissingExtraError, ModelError, RequestFailed, ScorerError
+from augcon.errors import ItemError, ModelError, RequestFailed, ScorerError
 from augcon.llm.call import Caller
 from augcon.llm.models import Models
 from augcon.prompts import Library
@@ -38,9 +36,7 @@ from augcon.scorer import (
     Contrasts,
     HeuristicScorer,
     Item,
-    JudgeScorer,
     LinearScorer,
-    RandomScorer,
     Scorer,
     accuracy_by_kind,
     chance_warning,
@@ -50,37 +46,26 @@ from augcon.scorer import (
     features,
     fingerprint,
     fit,
-    gives_logprobs,
     keep,
-    load_judge,
-    load_linear,
-    read_card,
     report_of,
     tested_pairs,
 )
 from augcon.scorer.linear import Vectors
+from augcon.scorers import TORCH, load_scorer, plain_scorer
 from augcon.tree import Tree
 
 if TYPE_CHECKING:
     from augcon.scorer.torch_scorer import TorchOptions
 
-__all__ = [
-    "asks_a_model",
-    "check_scorer",
-    "choose_pilot",
-    "load_scorer",
-    "plain_scorer",
-    "prepare_responder",
-    "prepare_scorer",
-    "scorer_id",
-]
+TorchKind = Literal["lora", "cross-encoder"]
+
+__all__ = ["choose_pilot", "prepare_responder", "prepare_scorer"]
 
 # Name of a step, how to do it, and the ids of what goes into it: gives the step's output.
 Remember = Callable[..., Awaitable[str]]
 Embed = Callable[[str, str], Coroutine[Any, Any, Vectors]]
 
 ON_EMBEDDINGS = ("auto", "linear")
-TORCH = ("lora", "cross-encoder")
 FALLS_BACK = (
     "the questions are ranked by the heuristic instead, which ranks {right} of these pairs right"
 )
@@ -125,34 +110,6 @@ def choose_pilot(settings: Settings, models: Models, roots: Iterable[Context]) -
     return draw_pilot(roots, chosen.pairs, chosen.pilot_share, settings.tree.min_units)
 
 
-def check_scorer(settings: Settings) -> dict[str, object]:
-    """Raise where the scorer cannot be used, before anything is asked for it.
-
-    Returns what a saved one adds to a run's identity: what it is, not where it lies.
-    """
-    chosen = settings.scorer
-    kind = chosen.kind if chosen.folder is None else read_card(chosen.folder).kind
-    if kind in TORCH and find_spec("torch") is None:
-        raise MissingExtraError(f"a scorer of the kind {kind}", "train")
-    if chosen.folder is None:
-        return {}
-    if chosen.kind not in ("auto", kind):
-        raise ScorerError(
-            f"{chosen.folder}: holds a {kind} scorer, and scorer.kind is {chosen.kind!r}; "
-            "leave scorer.kind out"
-        )
-    return {"saved scorer": fingerprint(chosen.folder)}
-
-
-def scorer_id(settings: Settings, pilot: Sequence[Context]) -> str:
-    """What a run's scorer is known by: contexts that another one ranked are ranked again."""
-    if settings.scorer.folder is not None:
-        return fingerprint(settings.scorer.folder)
-    if settings.scorer.kind in ("judge", "random"):
-        return settings.scorer.kind
-    return " ".join(root.id for root in pilot) or "heuristic"
-
-
 async def prepare_scorer(
     settings: Settings,
     models: Models,
@@ -178,65 +135,6 @@ async def prepare_scorer(
     scorer = await plain_scorer(ranker, settings, models, library, remember)
     keep(scorer, folder, {})
     return scorer
-
-
-async def load_scorer(
-    folder: Path,
-    settings: Settings,
-    models: Models | None,
-    library: Library,
-    remember: Remember,
-) -> Scorer:
-    """The scorer of a folder, with the model that it goes with.
-
-    models  None where the scorer asks none; see `asks_a_model`
-
-    Raises ScorerError where the folder holds none, or one that goes with another model.
-    """
-    card = read_card(folder)
-    if card.kind in TORCH:
-        from augcon.scorer.torch_scorer import load_torch_scorer
-
-        return await asyncio.to_thread(load_torch_scorer, folder)
-    if card.kind == "heuristic":
-        return HeuristicScorer()
-    if card.kind == "random":
-        return RandomScorer(card.seed)
-    if models is None:
-        raise ScorerError(f"{folder}: a {card.kind} scorer asks a model, and none is here")
-    if card.kind == "linear":
-        return await load_linear(folder, card, models.embedder)
-    return load_judge(folder, card, await judge_of(settings, models, library, remember))
-
-
-def asks_a_model(kind: str) -> bool:
-    """Whether a scorer of this kind is nothing without a model to ask."""
-    return kind in ("linear", "judge")
-
-
-async def judge_of(
-    settings: Settings, models: Models, library: Library, remember: Remember
-) -> JudgeScorer:
-    """The model as a judge, with log-probabilities where they are to be had."""
-    judge = assemble_judge(settings, models, library, logprobs=True)
-    if settings.model.kind == "server":
-        told = await remember("log-probabilities", lambda: _logprobs_of(judge))
-        judge = replace(judge, logprobs=json.loads(told)["given"])
-    return judge
-
-
-async def _logprobs_of(judge: JudgeScorer) -> str:
-    chat = judge.endpoint == "chat"
-    return json.dumps({"given": chat and await gives_logprobs(judge.caller)})
-
-
-async def plain_scorer(
-    kind: str, settings: Settings, models: Models | None, library: Library, remember: Remember
-) -> Scorer:
-    """A scorer that is neither fitted nor loaded."""
-    if kind == "judge" and models is not None:
-        return await judge_of(settings, models, library, remember)
-    return RandomScorer(settings.seed) if kind == "random" else HeuristicScorer()
 
 
 async def _taken(
@@ -302,8 +200,7 @@ async def _doubted(
     Few held-out pairs leave a good head in doubt as much as a bad one. So `auto` takes the
     heuristic where that ranks as many of the same pairs right, and the head where it does not.
     """
-    out = tested_pairs(pairs, chosen.held_out)
-    tested = [pair for pair, is_out in zip(pairs, out, strict=True) if is_out]
+    _, tested = _parted(pairs, chosen.held_out)
     right = int((await _ranked_right(HeuristicScorer(), tested)).sum())
     if chosen.kind != "auto" or right < fitted.right:
         return {"warning": chance_warning(fitted, MEANS_LITTLE)}
@@ -345,12 +242,10 @@ async def _train(fitting: _Fitting, contrasts: Contrasts) -> tuple[Scorer, str]:
     from augcon.scorer.torch_scorer import train_torch_scorer
 
     chosen = fitting.settings.scorer
-    out = tested_pairs(contrasts.pairs, chosen.held_out)
-    tested = [pair for pair, is_out in zip(contrasts.pairs, out, strict=True) if is_out]
-    learned = [pair for pair, is_out in zip(contrasts.pairs, out, strict=True) if not is_out]
-    options = _torch_options(fitting.settings)
+    learned, tested = _parted(contrasts.pairs, chosen.held_out)
+    kind: TorchKind = "lora" if chosen.kind == "lora" else "cross-encoder"
     scorer: Scorer = await asyncio.to_thread(
-        train_torch_scorer, chosen.kind, learned, tested, options, fitting.folder
+        train_torch_scorer, kind, learned, tested, _torch_options(fitting, kind), fitting.folder
     )
     held_out = accuracy_by_kind(tested, await _ranked_right(scorer, tested))
     report = report_of(held_out, len(learned))
@@ -366,17 +261,25 @@ async def _train(fitting: _Fitting, contrasts: Contrasts) -> tuple[Scorer, str]:
     )
 
 
-def _torch_options(settings: Settings) -> TorchOptions:
+def _torch_options(fitting: _Fitting, kind: TorchKind) -> TorchOptions:
+    """Those that suit the kind, less what the settings say."""
     from augcon.scorer.torch_scorer import default_options
 
-    chosen = settings.scorer
-    said = {
-        "base": chosen.base,
-        "epochs": chosen.epochs,
-        "learning_rate": chosen.learning_rate,
-    }
-    more = {name: value for name, value in said.items() if value is not None}
-    return replace(default_options(chosen.kind), seed=settings.seed, **more)
+    usual, chosen = default_options(kind), fitting.settings.scorer
+    return replace(
+        usual,
+        base=chosen.base or usual.base,
+        epochs=chosen.epochs or usual.epochs,
+        learning_rate=chosen.learning_rate or usual.learning_rate,
+        seed=fitting.settings.seed,
+    )
+
+
+def _parted(pairs: Sequence[Contrast], held_out: float) -> tuple[list[Contrast], list[Contrast]]:
+    """The pairs to learn from, and those of the roots held out to test on."""
+    out = tested_pairs(pairs, held_out)
+    learned = [pair for pair, is_out in zip(pairs, out, strict=True) if not is_out]
+    return learned, [pair for pair, is_out in zip(pairs, out, strict=True) if is_out]
 
 
 async def _ranked_right(scorer: Scorer, pairs: Sequence[Contrast]) -> npt.NDArray[np.bool_]:

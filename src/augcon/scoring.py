@@ -28,9 +28,9 @@ from augcon.errors import CorpusError, OutputError, ScorerError, SettingsError
 from augcon.llm.budget import Budget, Spent
 from augcon.llm.models import Models, open_models
 from augcon.llm.places import TURN
-from augcon.prepare import asks_a_model, check_scorer, load_scorer, plain_scorer
 from augcon.records import content_id
 from augcon.scorer import Item, Score, Scorer, read_card
+from augcon.scorers import asks_a_model, check_scorer, load_scorer, plain_scorer
 from augcon.store.database import store_errors
 from augcon.store.unfinished import Unfinished
 from augcon.together import single_fault

@@ -27,7 +27,7 @@ from augcon.scorer.base import Item, Score
 from augcon.scorer.contrast import Contrast
 from augcon.scorer.saved import Card, write_card
 
-__all__ = ["FEWEST_PAIRS", "Fit", "LinearScorer", "features", "fit", "load_linear"]
+__all__ = ["FEWEST_PAIRS", "Accuracy", "Fit", "LinearScorer", "features", "fit", "load_linear"]
 
 Vectors = npt.NDArray[np.float32]
 FEWEST_PAIRS = 24  # below this, a head of hundreds of weights learns noise
