@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from augcon.cli import app, doctor, export, init, plan, run, show, status  # noqa: F401
+from augcon.cli import app, doctor, export, init, plan, run, score, show, status  # noqa: F401
 from augcon.config import known_keys
 from tests.simulated_server import KEY, MODEL, Faults, simulated_server
 from tests.write_settings_page import PAGE, page

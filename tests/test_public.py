@@ -72,7 +72,7 @@ def test_help_names_every_command() -> None:
     ended = subprocess.run(
         command("--help"), capture_output=True, text=True, env=environment(), check=True
     )
-    for name in ("run", "plan", "init", "status", "show", "export", "doctor"):
+    for name in ("run", "plan", "init", "status", "show", "export", "score", "doctor"):
         assert f"\n  {name} " in ended.stdout
     version = subprocess.run(
         command("--version"), capture_output=True, text=True, env=environment(), check=True

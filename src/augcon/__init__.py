@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from augcon.api import Result, doctor, plan, run
+    from augcon.api import Result, Scored, doctor, plan, run, score
     from augcon.api import open_result as open  # noqa: A004
     from augcon.errors import AugConError
     from augcon.records import Pair
@@ -26,12 +26,14 @@ __all__ = [
     "AugConError",
     "Pair",
     "Result",
+    "Scored",
     "doctor",
     "init",
     "open",
     "plan",
     "rouge_l",
     "run",
+    "score",
     "select_diverse",
 ]
 
@@ -39,12 +41,14 @@ _HOMES = {
     "AugConError": ("augcon.errors", "AugConError"),
     "Pair": ("augcon.records", "Pair"),
     "Result": ("augcon.api", "Result"),
+    "Scored": ("augcon.api", "Scored"),
     "doctor": ("augcon.api", "doctor"),
     "init": ("augcon.templates", "write_templates"),
     "open": ("augcon.api", "open_result"),
     "plan": ("augcon.api", "plan"),
     "rouge_l": ("augcon.rouge", "rouge_l"),
     "run": ("augcon.api", "run"),
+    "score": ("augcon.api", "score"),
     "select_diverse": ("augcon.select", "select_diverse"),
 }
 

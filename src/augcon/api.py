@@ -13,12 +13,20 @@ from augcon.assemble import library_of, longest_request
 from augcon.checkup import Check, examine
 from augcon.config import HUB, Settings, load_settings, read_budget
 from augcon.corpus import read_corpus
-from augcon.errors import CorpusError, MissingExtraError, ModelError, OutputError
+from augcon.errors import (
+    CorpusError,
+    MissingExtraError,
+    ModelError,
+    OutputError,
+    SettingsError,
+)
 from augcon.export import as_record, write_dataset
 from augcon.forecast import Plan, make_plan
 from augcon.pipeline import generate
 from augcon.provenance import show
 from augcon.records import Pair
+from augcon.scorers import check_scorer
+from augcon.scoring import Scored, score_file
 from augcon.store import Books, Run
 from augcon.watch import Watch
 
@@ -26,7 +34,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from pandas import DataFrame
 
-__all__ = ["Check", "Result", "Watch", "doctor", "open_result", "plan", "run"]
+__all__ = ["Check", "Result", "Scored", "Watch", "doctor", "open_result", "plan", "run", "score"]
 
 T = TypeVar("T")
 PathLike = str | os.PathLike[str]
@@ -139,7 +147,8 @@ def run(
     folder = Path(out)
     if fresh or not folder.exists():
         _demand_model(chosen)
-    identity = {**chosen.identity(), "prompt files": library.fingerprint()}
+    files = {"prompt files": library.fingerprint(), **check_scorer(chosen)}
+    identity = {**chosen.identity(), **files}
     watch = watch or Watch()
     opened, done = Run.begin(folder, identity, corpus.id, chosen.to_toml(), fresh), False
     try:
@@ -175,6 +184,52 @@ def _demand_pairs(run: Run) -> None:
             f"not one pair: {failures}. See `augcon status {run.folder}`; the same command asks "
             "again for what the server stumbled over, --fresh for everything"
         )
+
+
+def score(
+    path: PathLike,
+    out: PathLike,
+    *,
+    scorer: PathLike | None = None,
+    kind: str | None = None,
+    model: str | None = None,
+    base_url: str | Sequence[str] | None = None,
+    config: PathLike | None = None,
+    seed: int | None = None,
+    concurrency: int | None = None,
+    settings: Mapping[str, object] | None = None,
+    key: str = "score",
+    watch: Watch | None = None,
+) -> Scored:
+    """Score the questions of a JSONL file whose lines hold `context` and `question`.
+
+    out     the file to write: every line as it was, with its score under `key`, or null and why
+            under `key`_error; higher is better, and only the order of scores means anything
+    scorer  the folder of a saved scorer, as OUT/scorer of a run
+    kind    "judge", "heuristic" or "random", in place of a saved scorer
+
+    The model matters where the scorer asks one, as `linear` and `judge` do. The same call goes on
+    where an earlier one was stopped. Raises UserError for what the caller can mend, RunError for
+    what stopped it.
+    """
+    if scorer is not None and kind is not None:
+        raise SettingsError("give a saved scorer or a kind, not both")
+    chosen: dict[str, object] = {}
+    if scorer is not None:
+        chosen = {"scorer.folder": scorer, "scorer.kind": "auto"}
+    elif kind is not None:
+        chosen = {"scorer.folder": None, "scorer.kind": kind}
+    told = settings_from(
+        model, base_url, config, seed, None, concurrency, {**(settings or {}), **chosen}
+    )
+    watch = watch or Watch()
+    done: list[Scored] = []
+
+    async def work() -> None:
+        done.append(await score_file(Path(path), Path(out), told, key, watch))
+
+    _in_a_loop(_stoppable(work(), watch), watch)
+    return done[0]
 
 
 def plan(

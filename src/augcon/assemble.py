@@ -19,6 +19,7 @@ from augcon.prompts import Asker, Exchange, Library, Prompt
 from augcon.prompts.library import LANGUAGES
 from augcon.prompts.size import prompt_tokens, tokens_per_unit
 from augcon.records import Triplet
+from augcon.scorer import JudgeScorer
 from augcon.select import Classifier
 from augcon.tree import Divider, QuestionCheck, RewriteDivider, Tree
 from augcon.tree.decontextualise import DecontextualisingDivider
@@ -32,6 +33,7 @@ __all__ = [
     "PROMPTED",
     "assemble_classifier",
     "assemble_generator",
+    "assemble_judge",
     "assemble_small_responder",
     "assemble_tree",
     "is_embedded",
@@ -182,6 +184,21 @@ def assemble_small_responder(settings: Settings, models: Models, library: Librar
     if settings.answers.embedded == "window":
         return WindowResponder(models.encoder, sentence_spans)
     return TunedResponder(models.generator, models.encoder, sentence_spans, Exchange.of(library))
+
+
+def assemble_judge(
+    settings: Settings, models: Models, library: Library, *, logprobs: bool
+) -> JudgeScorer:
+    """Stage 2 by asking the model. Of the embedded models, the one that was not tuned to ask."""
+    untuned = models.embedder if is_embedded(settings) else None
+    return JudgeScorer(
+        untuned or models.generator,
+        library,
+        logprobs,
+        grammar=settings.model.kind != "server",
+        endpoint=settings.model.endpoint,
+        max_tokens=settings.model.max_tokens,
+    )
 
 
 def longest_request(settings: Settings) -> int:

@@ -165,11 +165,29 @@ class TreeSettings(_Strict):
 
 
 class ScorerSettings(_Strict):
-    """Stage 2, the contrastive scorer."""
+    """Stage 2, the scorer that ranks the questions."""
 
-    kind: Literal["auto", "linear", "heuristic"] = Field(
-        "auto", description="linear: a head on the base model's embeddings; auto: where served"
+    kind: Literal["auto", "linear", "lora", "cross-encoder", "judge", "heuristic", "random"] = (
+        Field(
+            "auto",
+            description="linear: a head on the base model's embeddings; lora, cross-encoder: "
+            "trained with torch; judge: the model is asked; auto: linear where it can be fitted "
+            "and is worth it, else heuristic",
+        )
     )
+    folder: Path | None = Field(
+        None, description="a saved scorer, as OUT/scorer of another run, in place of fitting one"
+    )
+    base: str | None = Field(
+        None,
+        min_length=1,
+        description="of lora and cross-encoder: the model to train, a folder or a name on the "
+        "Hugging Face Hub; by default the embedded model's own",
+    )
+    epochs: Count | None = Field(
+        None, description="of lora and cross-encoder: at most so many; they stop early"
+    )
+    learning_rate: float | None = Field(None, gt=0, description="of lora and cross-encoder")
     pairs: Count = Field(500, description="contrast pairs of each kind, as far as the corpus goes")
     pilot_share: Share = Field(
         1.0, description="share of the root contexts that the pilot may draw from"
@@ -321,6 +339,8 @@ class Settings(_Strict):
         }
         if self.model.kind == "file":  # where it lies may change; what it holds is checked
             told["model.name"] = Path(self.model.name).name
+        if self.scorer.base is not None and Path(self.scorer.base).is_absolute():
+            told["scorer.base"] = Path(self.scorer.base).name
         return told
 
 
@@ -329,6 +349,7 @@ OPERATIONAL = {
     "prompts",  # what these files hold goes into the identity, not where they lie
     "answers.principles",
     "answers.examples",
+    "scorer.folder",
     "model.base_urls",
     "model.api_key_env",
     "model.concurrency",
@@ -413,12 +434,20 @@ def _anchored(settings: Settings, folder: Path, said: Mapping[str, object]) -> S
             "examples": anchor("answers.examples", settings.answers.examples),
         }
     )
+    base = settings.scorer.base
+    if base is not None and (found := anchor("scorer.base", Path(base))) and found.is_dir():
+        base = str(found)
+    scorer = settings.scorer.model_copy(
+        update={"folder": anchor("scorer.folder", settings.scorer.folder), "base": base}
+    )
     prompts = anchor("prompts", settings.prompts)
     model = settings.model
     if model.kind == "file" and not model.name.startswith(HUB):
         path = anchor("model.name", Path(os.path.expanduser(model.name)))  # noqa: PTH111 - never raises
         model = model.model_copy(update={"name": str(path)})
-    return settings.model_copy(update={"prompts": prompts, "answers": answers, "model": model})
+    return settings.model_copy(
+        update={"prompts": prompts, "answers": answers, "model": model, "scorer": scorer}
+    )
 
 
 def _problems(error: ValidationError) -> Iterator[str]:

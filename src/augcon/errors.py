@@ -5,6 +5,7 @@
     │   ├── SettingsError      a misspelt key, an impossible value, two settings that disagree
     │   ├── CorpusError        no such path, nothing readable in it, changed while it was read
     │   ├── ExamplesError      an annotated example or a prompt file that cannot be used
+    │   ├── ScorerError        a saved scorer that is damaged, or does not go with the model
     │   ├── OutputError        the output folder belongs to another run, or holds none
     │   └── MissingExtraError  an optional dependency that is not installed
     ├── RunError               it concerns the whole run, which stops and can be resumed: exit 1
@@ -54,6 +55,10 @@ class CorpusError(UserError):
 
 class ExamplesError(UserError):
     """An annotated example, a principle or a prompt file cannot be used."""
+
+
+class ScorerError(UserError):
+    """A saved scorer is damaged, or goes with another model than this one."""
 
 
 class OutputError(UserError):

@@ -26,8 +26,11 @@ from augcon.llm.models import Models, open_models
 from augcon.prepare import choose_pilot, prepare_responder, prepare_scorer
 from augcon.records import Augmented, Context, failed
 from augcon.report import write_report
+from augcon.scorer import Scorer
+from augcon.scorers import scorer_id
 from augcon.select import find_repeats
 from augcon.store import Run
+from augcon.store.database import store_errors
 from augcon.together import single_fault
 from augcon.watch import Watch
 
@@ -113,13 +116,24 @@ def _prepared(
     library = library_of(settings)
     tree = assemble_tree(settings, models, library)
     pilot = choose_pilot(settings, models, run.ledger.roots())
-    run.ledger.reopen_unless(" ".join(root.id for root in pilot) or "heuristic")
-    watch.step = "fitting the scorer on a pilot"
-    scorer = group.create_task(prepare_scorer(settings, models, tree, pilot, run.remember))
+    run.ledger.reopen_unless(scorer_id(settings, pilot))
+    watch.step = "fitting the scorer on a pilot" if pilot else "setting up the scorer"
+
+    async def make_scorer() -> Scorer:
+        folder = run.folder / "scorer"
+        with store_errors(folder):
+            made = await prepare_scorer(
+                settings, models, library, tree, pilot, run.remember, folder
+            )
+        if warning := run.books().warning:
+            watch.say(f"WARNING: {warning}")
+        watch.go_on_to("questions and answers")
+        return made
+
+    scorer = group.create_task(make_scorer())
     responder = group.create_task(
         prepare_responder(settings, models, library, run.ledger.languages(), run.remember)
     )
-    scorer.add_done_callback(lambda _: watch.go_on_to("questions and answers"))
     classifier = assemble_classifier(settings, models, library)
     selection, passes = settings.selection, settings.tree.max_passes
     return Stages(tree, scorer, responder, selection, passes, classifier)

@@ -9,33 +9,55 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from augcon.answer import FEWEST_TO_SEARCH, GenerateResponder, Responder, Search
-from augcon.assemble import assemble_generator, assemble_small_responder, is_embedded
-from augcon.config import Settings
-from augcon.errors import ItemError, ModelError, RequestFailed
+from augcon.assemble import (
+    assemble_generator,
+    assemble_small_responder,
+    is_embedded,
+)
+from augcon.config import ScorerSettings, Settings
+from augcon.errors import ItemError, ModelError, RequestFailed, ScorerError
+from augcon.llm.call import Caller
 from augcon.llm.models import Models
 from augcon.prompts import Library
 from augcon.prompts.library import prompt_language
 from augcon.records import Context, Node, Triplet
 from augcon.scorer import (
     FEWEST_PAIRS,
+    Accuracy,
     Contrast,
     Contrasts,
     HeuristicScorer,
+    Item,
     LinearScorer,
     Scorer,
+    accuracy_by_kind,
+    chance_warning,
     contrast,
     draw_pilot,
+    facts_of,
     features,
+    fingerprint,
     fit,
+    keep,
+    report_of,
+    tested_pairs,
 )
 from augcon.scorer.linear import Vectors
+from augcon.scorers import TORCH, load_scorer, plain_scorer
 from augcon.tree import Tree
+
+if TYPE_CHECKING:
+    from augcon.scorer.torch_scorer import TorchOptions
+
+TorchKind = Literal["lora", "cross-encoder"]
 
 __all__ = ["choose_pilot", "prepare_responder", "prepare_scorer"]
 
@@ -43,79 +65,249 @@ __all__ = ["choose_pilot", "prepare_responder", "prepare_scorer"]
 Remember = Callable[..., Awaitable[str]]
 Embed = Callable[[str, str], Coroutine[Any, Any, Vectors]]
 
+ON_EMBEDDINGS = ("auto", "linear")
+FALLS_BACK = (
+    "the questions are ranked by the heuristic instead, which ranks {right} of these pairs right"
+)
+MEANS_LITTLE = "its ranks mean little"
+
+
+@dataclass(frozen=True, slots=True)
+class _Fitting:
+    """What a scorer is fitted with, so many roots at once, and where it is kept."""
+
+    settings: Settings
+    tree: Tree
+    pilot: Sequence[Context]
+    remember: Remember
+    folder: Path
+    width: int
+
+    async def remembered(self, do: Callable[[], Awaitable[str]]) -> dict[str, Any]:
+        """What the step wrote down; the pilot is what goes into it."""
+        ids = (root.id for root in self.pilot)
+        told: dict[str, Any] = json.loads(await self.remember("scorer", do, *ids))
+        return told
+
+
+@dataclass(frozen=True, slots=True)
+class _Gathered:
+    """The pilot's trees, and the contrast pairs of their questions."""
+
+    grown: Sequence[Sequence[Node]]
+    contrasts: Contrasts
+
 
 def choose_pilot(settings: Settings, models: Models, roots: Iterable[Context]) -> list[Context]:
-    """The roots that stage 2's scorer is fitted on; none where the heuristic ranks.
+    """The roots that stage 2's scorer is fitted on; none where nothing is fitted.
 
     Their ids are the scorer's identity: one that is fitted on others ranks otherwise.
     """
-    if settings.scorer.kind == "heuristic" or models.embedder is None:
-        return []
     chosen = settings.scorer
+    embeds = chosen.kind in ON_EMBEDDINGS and models.embedder is not None
+    if chosen.folder is not None or not (embeds or chosen.kind in TORCH):
+        return []
     return draw_pilot(roots, chosen.pairs, chosen.pilot_share, settings.tree.min_units)
 
 
 async def prepare_scorer(
     settings: Settings,
     models: Models,
+    library: Library,
     tree: Tree,
     pilot: Sequence[Context],
     remember: Remember,
+    folder: Path,
 ) -> Scorer:
-    """Stage 2's scorer."""
-    if models.embedder is None or not pilot:
-        why = "chosen in the settings" if models.embedder else "the model serves no embeddings"
-        await remember("scorer", lambda: _stated(why))
+    """Stage 2's scorer, saved into `folder` with what is known of it."""
+    kind = settings.scorer.kind
+    if settings.scorer.folder is not None:
+        return await _taken(settings, models, library, remember, folder)
+    fitting = _Fitting(settings, tree, pilot, remember, folder, models.contexts_at_once)
+    if kind in TORCH and pilot:
+        return await _trained(fitting)
+    if kind in ON_EMBEDDINGS and models.embedder is not None and pilot:
+        return await _on_embeddings(fitting, models.embedder)
+    missing = kind in ON_EMBEDDINGS and models.embedder is None
+    why = "the model serves no embeddings" if missing else "chosen in the settings"
+    ranker = kind if kind in ("judge", "random") else "heuristic"
+    await remember("scorer", lambda: _stated(ranker=ranker, why=why))
+    scorer = await plain_scorer(ranker, settings, models, library, remember)
+    keep(scorer, folder, {})
+    return scorer
+
+
+async def _taken(
+    settings: Settings, models: Models, library: Library, remember: Remember, folder: Path
+) -> Scorer:
+    """The saved scorer that the settings name."""
+    source = settings.scorer.folder
+    if source is None:
+        raise AssertionError("asked for only where the settings name one")
+    scorer = await load_scorer(source, settings, models, library, remember)
+    known = fingerprint(source)
+    told = {**_report(facts_of(source)), "ranker": scorer.kind, "saved": known}
+    output = await remember("scorer", lambda: _stated(**told), known)
+    keep(scorer, folder, _report(json.loads(output)))
+    return scorer
+
+
+def _report(told: Mapping[str, Any]) -> dict[str, object]:
+    """What is kept with a scorer of what is known of its fit."""
+    return {key: told[key] for key in ("trained_on", "held_out", "warning") if key in told}
+
+
+async def _stated(**told: object) -> str:
+    return json.dumps({"why": "", "head": [], **told})
+
+
+async def _on_embeddings(fitting: _Fitting, embedder: Caller) -> Scorer:
+    """A linear head, or the heuristic where none could be fitted that is worth its name."""
+    embed = features(embedder)
+    told = await fitting.remembered(lambda: _fitted(fitting, embed))
+    head = tuple(told["head"])
+    scorer = LinearScorer(embed, head, embedder.model.name) if head else HeuristicScorer()
+    keep(scorer, fitting.folder, _report(told))
+    return scorer
+
+
+async def _fitted(fitting: _Fitting, embed: Embed) -> str:
+    """Fit a head on the pilot's contrast pairs, and say whether it is worth its name."""
+    gathered = await _gathered(fitting)
+    contrasts, chosen = gathered.contrasts, fitting.settings.scorer
+    differences = await _differences(contrasts, embed)
+    if len(contrasts.pairs) < FEWEST_PAIRS:
+        return await _too_few(gathered)
+    found = await asyncio.to_thread(fit, contrasts.pairs, np.stack(differences), chosen.held_out)
+    told: dict[str, object] = {
+        "ranker": "linear",
+        "contrasts": _books(contrasts),
+        "pilot_roots": len(fitting.pilot),
+        "strength": found.strength,
+        "head": found.head,
+        **report_of(found.held_out, found.trained_on),
+    }
+    if not found.held_out["all"].beats_chance:
+        told |= await _doubted(found.held_out["all"], contrasts.pairs, chosen)
+    return await _stated(**told)
+
+
+async def _doubted(
+    fitted: Accuracy, pairs: Sequence[Contrast], chosen: ScorerSettings
+) -> dict[str, object]:
+    """What becomes of a head that is no better than chance: a warning, and the better ranker.
+
+    Few held-out pairs leave a good head in doubt as much as a bad one. So `auto` takes the
+    heuristic where that ranks as many of the same pairs right, and the head where it does not.
+    """
+    _, tested = _parted(pairs, chosen.held_out)
+    right = int((await _ranked_right(HeuristicScorer(), tested)).sum())
+    if chosen.kind != "auto" or right < fitted.right:
+        return {"warning": chance_warning(fitted, MEANS_LITTLE)}
+    warning = chance_warning(fitted, FALLS_BACK.format(right=right))
+    why = "the fitted one is no better than chance"
+    return {"ranker": "heuristic", "head": [], "why": why, "warning": warning}
+
+
+async def _trained(fitting: _Fitting) -> Scorer:
+    """A scorer trained with torch, or the one that an earlier start of the run has trained."""
+    from augcon.scorer.torch_scorer import load_torch_scorer
+
+    folder, trained = fitting.folder, list[Scorer]()
+
+    async def train() -> str:
+        gathered = await _gathered(fitting)
+        if len(gathered.contrasts.pairs) < FEWEST_PAIRS:
+            return await _too_few(gathered)
+        scorer, told = await _train(fitting, gathered.contrasts)
+        trained.append(scorer)
+        return told
+
+    told = await fitting.remembered(train)
+    if trained:
+        return trained[0]
+    if "trained" not in told:
+        keep(HeuristicScorer(), folder, {})
         return HeuristicScorer()
-    embed = features(models.embedder)
-    output = await remember(
-        "scorer",
-        lambda: _fitted(settings, tree, pilot, embed, models.contexts_at_once),
-        *(root.id for root in pilot),
+    if fingerprint(folder) != told["trained"]:
+        raise ScorerError(
+            f"{folder}: is not the scorer that this run has trained; bring that back, or begin "
+            "anew with --fresh"
+        )
+    return await asyncio.to_thread(load_torch_scorer, folder)
+
+
+async def _train(fitting: _Fitting, contrasts: Contrasts) -> tuple[Scorer, str]:
+    """Train on the pilot's contrast pairs, and test on those of the roots held out."""
+    from augcon.scorer.torch_scorer import train_torch_scorer
+
+    chosen = fitting.settings.scorer
+    learned, tested = _parted(contrasts.pairs, chosen.held_out)
+    kind: TorchKind = "lora" if chosen.kind == "lora" else "cross-encoder"
+    scorer: Scorer = await asyncio.to_thread(
+        train_torch_scorer, kind, learned, tested, _torch_options(fitting, kind), fitting.folder
     )
-    head = json.loads(output)["head"]
-    return LinearScorer(embed, tuple(head)) if head else HeuristicScorer()
+    held_out = accuracy_by_kind(tested, await _ranked_right(scorer, tested))
+    report = report_of(held_out, len(learned))
+    if not held_out["all"].beats_chance:
+        report["warning"] = chance_warning(held_out["all"], MEANS_LITTLE)
+    keep(scorer, fitting.folder, report)
+    return scorer, await _stated(
+        ranker=chosen.kind,
+        trained=fingerprint(fitting.folder),
+        contrasts=_books(contrasts),
+        pilot_roots=len(fitting.pilot),
+        **report,
+    )
 
 
-async def _stated(why: str) -> str:
-    return json.dumps({"ranker": "heuristic", "why": why, "head": []})
+def _torch_options(fitting: _Fitting, kind: TorchKind) -> TorchOptions:
+    """Those that suit the kind, less what the settings say."""
+    from augcon.scorer.torch_scorer import default_options
+
+    usual, chosen = default_options(kind), fitting.settings.scorer
+    return replace(
+        usual,
+        base=chosen.base or usual.base,
+        epochs=chosen.epochs or usual.epochs,
+        learning_rate=chosen.learning_rate or usual.learning_rate,
+        seed=fitting.settings.seed,
+    )
 
 
-async def _fitted(
-    settings: Settings, tree: Tree, pilot: Sequence[Context], embed: Embed, width: int
-) -> str:
-    """Grow the pilot's trees, ask for weak questions beside theirs, and fit on the contrast.
+def _parted(pairs: Sequence[Contrast], held_out: float) -> tuple[list[Contrast], list[Contrast]]:
+    """The pairs to learn from, and those of the roots held out to test on."""
+    out = tested_pairs(pairs, held_out)
+    learned = [pair for pair, is_out in zip(pairs, out, strict=True) if not is_out]
+    return learned, [pair for pair, is_out in zip(pairs, out, strict=True) if is_out]
+
+
+async def _ranked_right(scorer: Scorer, pairs: Sequence[Contrast]) -> npt.NDArray[np.bool_]:
+    """Whether the better question of each pair got the higher score, (n_pairs,)."""
+    better = await scorer.score([Item(p.context.text, p.better) for p in pairs])
+    worse = await scorer.score([Item(p.context.text, p.worse) for p in pairs])
+    return np.array([b.value > w.value for b, w in zip(better, worse, strict=True)])
+
+
+async def _too_few(gathered: _Gathered) -> str:
+    """The fallback, unless the server's faults alone are to blame."""
+    contrasts = gathered.contrasts
+    _demand_a_server(gathered.grown, contrasts)
+    why = f"only {len(contrasts.pairs)} contrast pairs, {FEWEST_PAIRS} are needed"
+    return await _stated(ranker="heuristic", why=why, contrasts=_books(contrasts))
+
+
+async def _gathered(fitting: _Fitting) -> _Gathered:
+    """Grow the pilot's trees, and ask for weak questions beside theirs.
 
     The pilot's replies are in the journal, so that its contexts cost nothing when their turn
     comes.
     """
-    grown = await _grown(tree, pilot, width)
+    tree = fitting.tree
+    grown = await _grown(tree, fitting.pilot, fitting.width)
     questions = [node.question for nodes in grown for node in nodes if node.question]
-    contrasts = await contrast(questions, tree.divider.weak_question, settings.scorer.pairs)
-    differences = await _differences(contrasts, embed)
-    books = _books(contrasts)
-    if len(contrasts.pairs) < FEWEST_PAIRS:
-        _demand_a_server(grown, contrasts)
-        why = f"only {len(contrasts.pairs)} contrast pairs, {FEWEST_PAIRS} are needed"
-        return json.dumps({"ranker": "heuristic", "why": why, "head": [], "contrasts": books})
-    found = await asyncio.to_thread(
-        fit, contrasts.pairs, np.stack(differences), settings.scorer.held_out
-    )
-    return json.dumps(
-        {
-            "ranker": "linear",
-            "why": "",
-            "contrasts": books,
-            "pilot_roots": len(pilot),
-            "trained_on": found.trained_on,
-            "strength": found.strength,
-            "held_out": {
-                kind: {**asdict(a), "share": a.share, "interval": a.interval}
-                for kind, a in found.held_out.items()
-            },
-            "head": found.head,
-        }
-    )
+    pairs = fitting.settings.scorer.pairs
+    return _Gathered(grown, await contrast(questions, tree.divider.weak_question, pairs))
 
 
 def _demand_a_server(grown: Sequence[Sequence[Node]], contrasts: Contrasts) -> None:

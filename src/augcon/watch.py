@@ -15,8 +15,12 @@ __all__ = ["Watch"]
 
 @dataclass(slots=True)
 class Watch:
-    """What is going on, for whoever shows it; `stop` cancels it, from any thread."""
+    """What is going on, for whoever shows it; `stop` cancels it, from any thread.
 
+    unit  what is counted as `contexts`: root contexts, or the lines of a file to be scored
+    """
+
+    unit: str = "contexts"
     meter: Meter = field(default_factory=Meter)
     step: str = ""
     contexts: int = 0

@@ -313,7 +313,8 @@ def test_a_passage_at_which_the_server_always_fails_costs_only_itself(
 def test_an_embedding_that_the_server_refuses_costs_only_its_question(tmp_path: Path) -> None:
     corpus = corpus_with_an_odd_file(tmp_path / "corpus")
     with simulated_server(Faults(refuse_embedding_for="Xyzzy")) as server:
-        result = run(corpus, tmp_path / "out", server, settings={"scorer.pairs": 100})
+        linear = {"scorer.pairs": 100, "scorer.kind": "linear"}
+        result = run(corpus, tmp_path / "out", server, settings=linear)
     books = result.books
     assert books.balanced
     assert books.stages["contrasts"].failed >= 1

@@ -17,7 +17,9 @@ from augcon.scorer import (
     Accuracy,
     Contrast,
     HeuristicScorer,
+    Item,
     LinearScorer,
+    Score,
     contrast,
     draw_pilot,
     features,
@@ -30,11 +32,6 @@ HIDDEN = 32
 def root(number: int, units: int = 100) -> Context:
     text = f"Text number {number}."
     return Context.root(Document.of(f"{number}.txt", text, "en"), 0, len(text), units, "en")
-
-
-def question(text: str, context: str = "The mill.", language: str = "en") -> Question:
-    document = Document.of("a.txt", context, language)
-    return Question.of(Context.root(document, 0, len(context), 9, language), text, 0)
 
 
 def contrasts(n_roots: int, per_root: int) -> list[Contrast]:
@@ -226,13 +223,14 @@ async def test_the_linear_scorer_gives_the_product_and_marks_what_it_could_not_s
             raise RequestRefused("too long")
         return Reply(embedding=(1.0, float(len(request.text))))
 
-    scorer = LinearScorer(features(Caller(FakeModel(reply), MemoryJournal())), (2.0, -1.0))
-    questions = [question("Who?"), question("refused"), question("Why so?")]
-    scored = await scorer.score(questions)
-    lengths = [len(f"The mill.\n\n{q.text}") for q in questions]
-    assert [q.score for q in scored] == [2.0 - lengths[0], UNSCORED, 2.0 - lengths[2]]
-    assert [q.no_score for q in scored] == ["", "request_refused: too long", ""]
-    assert [q.id for q in scored] == [q.id for q in questions]
+    scorer = LinearScorer(features(Caller(FakeModel(reply), MemoryJournal())), (2.0, -1.0), "m")
+    asked = [Item("The mill.", text) for text in ("Who?", "refused", "Why so?")]
+    lengths = [len(f"The mill.\n\n{item.question}") for item in asked]
+    assert await scorer.score(asked) == [
+        Score(2.0 - lengths[0]),
+        Score(UNSCORED, "request_refused: too long"),
+        Score(2.0 - lengths[2]),
+    ]
 
 
 ENGLISH = (
@@ -246,37 +244,33 @@ CHINESE = (
 
 
 @pytest.mark.parametrize(
-    ("context", "language", "good", "poor"),
+    ("context", "good", "poor"),
     [
         (
             ENGLISH,
-            "en",
             "How did the fire of 1830 change the wheel that Tom Hale built for the mill?",
             "What is the economic outlook for renewable energy in northern Europe?",
         ),
         (
             ENGLISH,
-            "en",
             "Who replaced the wooden wheel of the mill of Harwick with iron?",
             "Why?",
         ),
         (
             CHINESE,
-            "zh",
             "1830年的洪水冲垮桥墩后，青石镇的石桥是如何重修的？",
             "新能源汽车的销量在未来几年会怎样变化？",
         ),
-        (CHINESE, "zh", "李文远于1801年修建的石桥连接了什么？", "为什么？"),
+        (CHINESE, "李文远于1801年修建的石桥连接了什么？", "为什么？"),
     ],
 )
 async def test_the_heuristic_prefers_a_question_that_its_context_answers(
-    context: str, language: str, good: str, poor: str
+    context: str, good: str, poor: str
 ) -> None:
-    asked = [question(good, context, language), question(poor, context, language)]
-    better, worse = await HeuristicScorer().score(asked)
-    assert better.score > worse.score
+    better, worse = await HeuristicScorer().score([Item(context, good), Item(context, poor)])
+    assert better.value > worse.value
 
 
 async def test_the_heuristic_gives_nothing_for_a_question_without_a_word() -> None:
-    scored = await HeuristicScorer().score([question("?!"), question("Who?", "")])
-    assert [q.score for q in scored] == [0.0, 0.0]
+    scored = await HeuristicScorer().score([Item("The mill.", "?!"), Item("", "Who?")])
+    assert scored == [Score(0.0), Score(0.0)]

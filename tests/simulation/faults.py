@@ -28,6 +28,8 @@ class Faults:
 
     refuse_schema: bool = False
     ignore_schema: bool = False
+    refuse_logprobs: bool = False
+    ignore_logprobs: bool = False
     embeddings: bool = True
     key: str | None = None
     key_preamble: str = ""  # what the server says before it echoes a wrong key

@@ -6,6 +6,7 @@ continued). A question is made of the passage's own words, an answer is one of i
 numbered, `last` is the number of the middle one, and `second` those of every other two. A sentence
 made to be `standalone` begins with the passage's first name in place of a pronoun. Other names get
 words of the passage.
+A rubric from 1 to 5 without a form of reply gets a digit.
 The same request always gets the same reply, another seed another question.
 """
 
@@ -36,6 +37,7 @@ NUMBER = re.compile(r"^\[\d+\] ", re.MULTILINE)
 REFERRING = re.compile(r"^(?:It|He|She|They|This \w+|The \w+|[他她它](?:们)?|该..|这座..)")
 NAME = re.compile(r"(?<!^)[A-Z]\w+(?: [A-Z]\w+)*|^[一-鿿]{2,6}?(?=[的于是在由每])")
 SHORT_INSTRUCTION = 900  # characters of a system message that was weakened
+RUBRIC = re.compile("1 to 5|1到5")
 NO_ANSWER = "I would rather talk about something else."
 
 
@@ -109,6 +111,23 @@ def spoiled(fault: str, choice: Choice) -> Choice:
     return choice
 
 
+def logprobs_of(text: str, top: int) -> list[dict[str, Any]]:
+    """A digit is the likeliest, with its neighbours beside it; any other token is certain."""
+    return [
+        {"token": token, "logprob": -0.1, "top_logprobs": _likeliest(token)[:top]}
+        for token in tokens_of(text)
+    ]
+
+
+def _likeliest(token: str) -> list[dict[str, Any]]:
+    if token not in set("12345"):
+        return [{"token": token, "logprob": -0.1}]
+    apart = sorted("12345", key=lambda digit: abs(int(digit) - int(token)))
+    return [
+        {"token": digit, "logprob": -0.1 - 1.5 * abs(int(digit) - int(token))} for digit in apart
+    ]
+
+
 def _within(text: str, max_tokens: int | None) -> Choice:
     if max_tokens is None or len(text) <= max_tokens or len(tokens_of(text)) <= max_tokens:
         return Choice(text)
@@ -123,8 +142,9 @@ def _reply(asked: Asked, faults: Faults, draw: random.Random) -> str:
     if asked.schema is not None and not faults.ignore_schema:
         value = Satisfier(asked.schema, draw, author.text).value()
         return json.dumps(value, ensure_ascii=False)
-    keys = MARK.findall(asked.system)
-    return "\n".join(f"[[{key}]]\n{author.text(key)}" for key in keys) or "yes"
+    if keys := MARK.findall(asked.system):
+        return "\n".join(f"[[{key}]]\n{author.text(key)}" for key in keys)
+    return str(draw.choice([1, 2, 3, 4, 5])) if RUBRIC.search(asked.system) else "yes"
 
 
 class _Author:
@@ -146,6 +166,7 @@ class _Author:
             "question": self._question,
             "answer": self._answer,
             "grade": lambda: str(draw.choice([3, 4, 5])),
+            "score": lambda: str(draw.choice([1, 2, 3, 4, 5])),
         }
         self._fixed: dict[str, Callable[[], str]] = {
             "first": lambda: _halves(self._passage)[0],

@@ -18,7 +18,14 @@ from aiohttp import web
 from tests.simulation.engine import Engine, QueueFullError, tokens_of
 from tests.simulation.faults import Drawn, Faults
 from tests.simulation.log import Log
-from tests.simulation.replies import Asked, Choice, choices_of, embedding_of, spoiled
+from tests.simulation.replies import (
+    Asked,
+    Choice,
+    choices_of,
+    embedding_of,
+    logprobs_of,
+    spoiled,
+)
 from tests.simulation.schemas import UnsatisfiableError
 from tests.simulation.unanswered import UNANSWERED
 
@@ -196,7 +203,10 @@ class Simulation:
             "id": "chatcmpl-simulated" if chat else "cmpl-simulated",
             "object": "chat.completion" if chat else "text_completion",
             "model": MODEL,
-            "choices": [_choice(at, choice, chat) for at, choice in enumerate(choices)],
+            "choices": [
+                {**_choice(at, choice, chat), **self._logprobs(body, choice)}
+                for at, choice in enumerate(choices)
+            ],
             "usage": {
                 "prompt_tokens": len(prompt),
                 "completion_tokens": sum(lengths),
@@ -204,6 +214,11 @@ class Simulation:
                 "prompt_tokens_details": {"cached_tokens": cached},
             },
         }
+
+    def _logprobs(self, body: Body, choice: Choice) -> Body:
+        if not body.get("logprobs") or self.faults.ignore_logprobs:
+            return {}
+        return {"logprobs": {"content": logprobs_of(choice.text, body["top_logprobs"])}}
 
     async def _embeddings(self, body: Body, drawn: Drawn, log: Log) -> Body:
         texts = [body["input"]] if isinstance(body.get("input"), str) else body.get("input")
@@ -258,6 +273,8 @@ def _read(body: Body) -> Asked:
 def _refuse_by_content(faults: Faults, body: Body) -> None:
     if faults.refuse_schema and "response_format" in body:
         raise _RefusedError(400, "response_format is not supported")
+    if faults.refuse_logprobs and body.get("logprobs"):
+        raise _RefusedError(400, "logprobs are not supported")
     if faults.refuse_embedding_for and faults.refuse_embedding_for in body.get("input", ""):
         raise _RefusedError(400, "the input is too long")
     if not (faults.refuse_for or faults.fail_for):

@@ -57,7 +57,7 @@ def main() -> None:
         signal.signal(number, _interrupt)
     try:
         # The commands register themselves; they import nothing heavy before they are called.
-        from augcon.cli import doctor, export, init, plan, run, show, status  # noqa: F401
+        from augcon.cli import doctor, export, init, plan, run, score, show, status  # noqa: F401
 
         code = app(standalone_mode=False)
     except AugConError as error:

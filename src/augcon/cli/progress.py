@@ -91,9 +91,11 @@ class _View:
         tokens = meter.prompt_tokens + meter.completion_tokens
         rows = [
             ("step", self.download or watch.step),
-            ("contexts", f"{watch.contexts_done} of {watch.contexts}"),
-            ("questions kept", str(watch.questions)),
-            ("pairs", str(watch.pairs)),
+            (watch.unit, f"{watch.contexts_done} of {watch.contexts}"),
+        ]
+        if watch.unit == "contexts":
+            rows += [("questions kept", str(watch.questions)), ("pairs", str(watch.pairs))]
+        rows += [
             ("calls", f"{meter.calls} made, {self._in_flight()}, {meter.replayed} replayed"),
             ("tokens", f"{tokens} ({tokens / max(seconds, 1e-9):.0f}/s)"),
             ("time", _clock(seconds)),

@@ -115,4 +115,6 @@ def _tell(result: Result) -> None:
     print(f"{books.pairs} pairs: {result.dataset_path}")
     if books.ranking:
         print(f"ranked by {books.ranking}")
+    if books.warning:
+        print(f"WARNING: {books.warning}")
     print(f"report: {result.folder / 'report.html'}")

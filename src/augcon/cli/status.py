@@ -40,6 +40,8 @@ def status(out: Out, json: Json = False) -> None:
             + (f"; ranked by {books.ranking}" if books.ranking else "")
             + ("" if books.cost is None else f"; cost {books.cost:.2f}")
         )
+        if books.warning:
+            typer.echo(f"WARNING: {books.warning}")
         for name in books.others:
             typer.echo(f"the server answered as {name!r}")
     if not books.balanced:

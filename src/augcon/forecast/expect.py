@@ -27,7 +27,7 @@ from augcon.prompts import Library
 from augcon.prompts.library import prompt_language
 from augcon.prompts.size import prompt_tokens
 from augcon.records import Context, Granularity
-from augcon.scorer import draw_pilot
+from augcon.scorer import draw_pilot, read_card
 from augcon.select import quota_of
 from augcon.store.outlook import Asking, Forecast
 
@@ -43,6 +43,7 @@ SMALL_ANSWER_PROMPT = 80  # the question, and the closest sentences
 SMALL_ANSWER_TOKENS = 40
 SMALL_WEAK_PROMPT = 200
 SMALL_WEAK_QUESTION = 30
+SCORE_TOKENS = 1  # a digit
 
 
 # Shares of sentences that refer back, in SQuAD's contexts and in those of CMRC and DRCD, and what
@@ -114,7 +115,7 @@ def expect(roots: Iterable[Context], settings: Settings, served: Served = ASSUME
     chosen = settings.scorer
     pilot = draw_pilot(each_asked(), chosen.pairs, chosen.pilot_share, settings.tree.min_units)
     texts, vectors = total.texts.calls, total.vectors.calls
-    if _is_ranked(settings, served):
+    if _is_fitted(settings, served):
         _ask_contrasts(total, pilot, settings, library, served)
     if not is_embedded(settings):
         for language in sorted(languages):
@@ -145,8 +146,8 @@ def _ordinary(
     def known(language: str) -> _Language:
         return _language(settings, library, served, language)
 
-    ranked = _is_ranked(settings, served)
     classified = settings.selection.granularity == "model"
+    embedded, judged = _is_embedded_for(settings, served), _kind(settings) == "judge"
 
     def ask(root: Context) -> None:
         language = known(prompt_language(root.language))
@@ -164,8 +165,10 @@ def _ordinary(
         if classified:
             prompt = rates.ours * sizes.granularity + rates.context * root.units + rates.question
             total.texts.add(asked, prompt, GRANULARITY_TOKENS)
-        if ranked:
+        if embedded:
             total.vectors.add(asked, text + rates.question, 0)
+        if judged:
+            total.texts.add(asked, rates.ours * sizes.score + text + rates.question, SCORE_TOKENS)
         _ask_for_parts(total, root, tree, language, settings)
 
     return ask
@@ -194,8 +197,8 @@ def _small(
 ) -> Callable[[Context], None]:
     """How to add a root of the embedded model's."""
     prompt = prompt_tokens(library.prompt("tuned_question", "en"))
-    ranked = _is_ranked(settings, served)
     readings = SMALL_READINGS + (SMALL_BORDERS if settings.split == "boundary" else 0.0)
+    embedded, judged = _is_embedded_for(settings, served), _kind(settings) == "judge"
 
     def ask(root: Context) -> None:
         quota = quota_of(root.units, settings.selection.units_per_pair)
@@ -209,8 +212,11 @@ def _small(
         if settings.answers.embedded == "written":
             total.texts.add(quota, prompt + node + SMALL_ANSWER_PROMPT, SMALL_ANSWER_TOKENS)
         total.vectors.add(readings * (tree.nodes + quota), node / 2, 0)
-        if ranked:
+        if embedded:
             total.vectors.add(SMALL_YIELD * asked, node + SMALL_QUESTION_TOKENS, 0)
+        if judged:
+            rubric = prompt_tokens(library.prompt("score", "en")) + SMALL_QUESTION_TOKENS
+            total.texts.add(SMALL_YIELD * asked, rubric + node, SCORE_TOKENS)
 
     return ask
 
@@ -222,6 +228,7 @@ def _ask_contrasts(
     trees = [(root, expect_tree(root, 1, 1.0, settings)) for root in pilot]
     nodes = sum(tree.nodes for _, tree in trees)
     drawn = min(1.0, settings.scorer.pairs / max(1.0, nodes))
+    embedded = _is_embedded_for(settings, served)
 
     @cache
     def known(name: str) -> _Language:
@@ -236,7 +243,8 @@ def _ask_contrasts(
                 total.texts.add(asked, SMALL_WEAK_PROMPT + text, SMALL_WEAK_QUESTION)
             else:
                 total.texts.add(asked, rates.ours * weak[kind] + text, rates.divided)
-            total.vectors.add(asked, text + rates.question, 0)
+            if embedded:
+                total.vectors.add(asked, text + rates.question, 0)
 
 
 def _ask_search(total: _Sum, settings: Settings, language: _Language) -> None:
@@ -251,6 +259,21 @@ def _ask_search(total: _Sum, settings: Settings, language: _Language) -> None:
     total.texts.add(tried, judged, GRADE_TOKENS)
 
 
-def _is_ranked(settings: Settings, served: Served) -> bool:
-    wanted = settings.scorer.kind != "heuristic" and settings.model.embeddings != "off"
+def _is_fitted(settings: Settings, served: Served) -> bool:
+    """Whether contrast pairs are asked for."""
+    chosen = settings.scorer
+    if chosen.folder is not None:
+        return False
+    return chosen.kind in ("lora", "cross-encoder") or _is_embedded_for(settings, served)
+
+
+def _is_embedded_for(settings: Settings, served: Served) -> bool:
+    """Whether the hidden state of every question is asked for."""
+    kind = _kind(settings)
+    wanted = kind in ("auto", "linear") and settings.model.embeddings != "off"
     return wanted and served.embeddings
+
+
+def _kind(settings: Settings) -> str:
+    folder = settings.scorer.folder
+    return settings.scorer.kind if folder is None else read_card(folder).kind

@@ -103,6 +103,7 @@ class Sizes:
     judge: float
     mend: float
     granularity: float
+    score: float
     annotated: int
     example: float
 
@@ -115,7 +116,7 @@ class Sizes:
         )
         answer = library.prompt("answer", language).with_examples(shown)
         answer = answer.filled(principles=library.principles(language))
-        judge = library.prompt("judge", language)
+        judge, score = (library.prompt(name, language) for name in ("judge", "score"))
         mend = library.prompt("decontextualise", language)
         granularity = library.prompt("granularity", language)
         texts = [text for example in shown for text in example.values()]
@@ -126,6 +127,7 @@ class Sizes:
             judge=_units_around(judge, form, len(judge.examples)),
             mend=_units_around(mend, form, len(mend.examples)),
             granularity=_units_around(granularity, form, len(granularity.examples)),
+            score=_units_around(score, "plain", len(score.examples)),
             annotated=len(shown),
             example=sum(map(count_units, texts)) / max(1, len(shown)),
         )

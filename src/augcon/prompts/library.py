@@ -27,6 +27,7 @@ INPUTS = {
     "answer": ("context", "question"),
     "judge": ("question", "reference", "answer"),
     "granularity": ("context", "question"),
+    "score": ("context", "question"),
     "small_question": ("context",),
     "tuned_question": ("context",),
     "tuned_answer": ("window",),
@@ -39,13 +40,14 @@ OUTPUTS = {
     "answer": ("answer",),
     "judge": ("reason", "grade"),
     "granularity": ("granularity",),
+    "score": ("score",),
     "small_question": ("question",),
     "tuned_question": ("question",),
     "tuned_answer": ("answer",),
 }
 PROMPTS = (
     *("tree", "tree_boundary", "tree_assign", "decontextualise"),
-    *("granularity", "answer", "judge"),
+    *("granularity", "score", "answer", "judge"),
 )
 # Of the embedded model, which reads English.
 SMALL_PROMPTS = {"en": ("small_question", "tuned_question", "tuned_answer"), "zh": ()}
@@ -62,7 +64,7 @@ class Library:
     def prompt(self, name: str, language: str) -> Prompt:
         """The prompt of this name for texts in this language (English for all but Chinese)."""
         spoken = prompt_language(language)
-        path = self._find(spoken, f"{name}.toml")
+        path = self.path_of(name, spoken)
         changed = path.stat().st_mtime_ns if path.is_file() else 0
         return _load(path, changed, name, spoken)
 
@@ -70,6 +72,10 @@ class Library:
         """Every prompt for texts in this language whose reply holds a question."""
         names = prompt_names(prompt_language(language))
         return tuple(self.prompt(n, language) for n in names if "question" in OUTPUTS[n])
+
+    def path_of(self, name: str, language: str) -> Path:
+        """The file of this prompt."""
+        return self._find(prompt_language(language), f"{name}.toml")
 
     def principles(self, language: str) -> str:
         """The response principles P (section 3.3 of the paper), as text."""

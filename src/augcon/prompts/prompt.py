@@ -3,10 +3,11 @@
 The constant part (instruction, then examples) always comes first, so that a server's prefix cache
 serves it for every item. Examples are rendered in exactly the form that the reply must have.
 
-Three forms of a reply:
+Four forms of a reply:
   json    one JSON object; the server is given its schema
   marked  each output under a line of its own, [[key]], for servers that take no schema
-  bare    the output alone, for a tiny model with a single output
+  plain   a single output alone, as where its log-probabilities are wanted
+  bare    the same, and the inputs without labels too, for a tiny model
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from augcon.llm.call import Unusable
 __all__ = ["Example", "Field", "Form", "Prompt", "Weakening"]
 
 T = TypeVar("T")
-Form = Literal["json", "marked", "bare"]
+Form = Literal["json", "marked", "plain", "bare"]
 Values = Mapping[str, str]
 Example = Mapping[str, str]
 _Parser = Callable[[str], dict[str, str]]
@@ -165,7 +166,12 @@ class Prompt:
         return found
 
     def _parsers(self) -> dict[Form, _Parser]:
-        return {"json": self._parse_json, "marked": self._parse_marked, "bare": self._parse_bare}
+        return {
+            "json": self._parse_json,
+            "marked": self._parse_marked,
+            "plain": self._parse_bare,
+            "bare": self._parse_bare,
+        }
 
     def _parse_json(self, text: str) -> dict[str, str]:
         if fenced := CODE_FENCE.match(text):
@@ -190,7 +196,7 @@ class Prompt:
         return {self.outputs[0].key: text}
 
     def _system(self, form: Form) -> str:
-        if form == "bare":
+        if form in ("plain", "bare"):
             return self.instruction
         rule = FORM_RULES.get((form, self.language)) or FORM_RULES[form, "en"]
         shape = (

@@ -13,7 +13,6 @@ from typing import Any
 
 from augcon.records import Granularity, Pair
 from augcon.store import Books, Run, write_atomically
-from augcon.store.books import CHANCE
 
 __all__ = ["write_report"]
 
@@ -23,6 +22,16 @@ COLOURS = {
     Granularity.MACRO: "#1d4e89",
     Granularity.CONCEPT: "#4f97c7",
     Granularity.DETAIL: "#a9c9de",
+}
+RANKERS = {
+    "heuristic": "Fallback ranker: lexical heuristic",
+    "judge": "The model's own judgement, from 1 to 5",
+    "random": "A random draw",
+}
+FITTED = {
+    "linear": "Linear head on the base model's hidden state",
+    "lora": "The base model with a low-rank adapter and a linear head",
+    "cross-encoder": "A small encoder that reads question and context together",
 }
 
 
@@ -125,21 +134,36 @@ def _forecast(books: Books) -> str:
 def _scorer(step: Mapping[str, Any] | None) -> str:
     if step is None:
         return "<p>No scorer was needed.</p>"
-    if step["ranker"] != "linear":
-        return f"<p>Fallback ranker: lexical heuristic ({escape(step['why'])}).</p>"
+    warning = escape(step.get("warning", ""))
+    loudly = f"<p>{_bad(f'Warning: {warning}.')}</p>" if warning else ""
+    return f"<p>{_ranker(step)}</p>{loudly}{_held_out(step)}"
+
+
+def _ranker(step: Mapping[str, Any]) -> str:
+    """What ranked the questions."""
+    kind, why = step["ranker"], f" ({escape(step['why'])})" if step["why"] else ""
+    if kind in RANKERS:
+        return f"{RANKERS[kind]}{why}."
+    what = FITTED[kind]
+    if "saved" in step:
+        return f"{what}, which was saved before (its id is {escape(step['saved'])})."
+    trained, roots = step["trained_on"], step["pilot_roots"]
+    return f"{what}, fitted on {trained} contrast pairs of {roots} pilot roots."
+
+
+def _held_out(step: Mapping[str, Any]) -> str:
+    """How a fitted scorer did on roots held out; empty where none was fitted."""
+    if "held_out" not in step:
+        return ""
     rows = "".join(
         f"<tr><td>{escape(kind)}</td><td class='n'>{a['share']:.2f}</td>"
         f"<td class='n'>{a['interval'][0]:.2f} to {a['interval'][1]:.2f}</td>"
         f"<td class='n'>{a['pairs']}</td></tr>"
         for kind, a in step["held_out"].items()
     )
-    chance = step["held_out"]["all"]["interval"][0] <= CHANCE
-    warning = _bad("No better than chance on held-out roots: ranks mean little.") if chance else ""
     return (
-        f"<p>Linear head on the base model's hidden state, fitted on {step['trained_on']} contrast "
-        f"pairs of {step['pilot_roots']} pilot roots. {warning}</p><table><tr><th>weakened prompt"
-        "</th><th class='n'>held-out pair accuracy</th><th class='n'>95 % interval</th>"
-        f"<th class='n'>pairs</th></tr>{rows}</table>"
+        "<table><tr><th>weakened prompt</th><th class='n'>held-out pair accuracy</th>"
+        f"<th class='n'>95 % interval</th><th class='n'>pairs</th></tr>{rows}</table>"
     )
 
 

@@ -8,10 +8,12 @@ It is named as a fallback wherever its scores are reported.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from pathlib import Path
 
-from augcon.records import Question
 from augcon.rouge import tokens
+from augcon.scorer.base import Item, Score
+from augcon.scorer.saved import Card, write_card
 
 __all__ = ["HeuristicScorer"]
 
@@ -32,15 +34,21 @@ FUNCTION_WORDS = frozenset(
 class HeuristicScorer:
     """Grounding + spread + ordinary length, each in [0, 1]."""
 
-    async def score(self, questions: Sequence[Question]) -> list[Question]:
-        """Each question with its score."""
-        return [replace(question, score=_score(question)) for question in questions]
+    @property
+    def kind(self) -> str:
+        return "heuristic"
+
+    async def score(self, items: Sequence[Item]) -> list[Score]:
+        return [Score(_score(item)) for item in items]
+
+    def save(self, folder: Path) -> None:
+        write_card(folder, Card(self.kind))
 
 
-def _score(question: Question) -> float:
-    asked = tokens(question.text)
+def _score(item: Item) -> float:
+    asked = tokens(item.question)
     content = {token for token in asked if token not in FUNCTION_WORDS}
-    there = tokens(question.context.text)
+    there = tokens(item.context)
     if not content or not there:
         return 0.0
     grounded = len(content & set(there)) / len(content)

@@ -11,46 +11,30 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 
-from augcon.errors import ItemError
+from augcon.errors import ItemError, ScorerError
 from augcon.llm.base import Reply, Request
 from augcon.llm.call import Caller, Unusable
-from augcon.records import UNSCORED, Question
+from augcon.scorer.accuracy import Accuracy, accuracy_by_kind, tested_pairs
+from augcon.scorer.base import Item, Score
 from augcon.scorer.contrast import Contrast
+from augcon.scorer.saved import Card, write_card
 
-__all__ = ["FEWEST_PAIRS", "Accuracy", "Fit", "LinearScorer", "features", "fit"]
+__all__ = ["FEWEST_PAIRS", "Accuracy", "Fit", "LinearScorer", "features", "fit", "load_linear"]
 
 Vectors = npt.NDArray[np.float32]
 FEWEST_PAIRS = 24  # below this, a head of hundreds of weights learns noise
 STRENGTHS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # inverse L2 penalties that are tried
 FOLDS = 4
-Z95 = 1.96
-
-
-@dataclass(frozen=True, slots=True)
-class Accuracy:
-    """How often the better question got the higher score, with Wilson's 95 % interval."""
-
-    right: int
-    pairs: int
-
-    @property
-    def share(self) -> float:
-        return self.right / self.pairs if self.pairs else 0.0
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        if not self.pairs:
-            return 0.0, 1.0
-        n, p = self.pairs, self.share
-        middle = (p + Z95**2 / (2 * n)) / (1 + Z95**2 / n)
-        half = Z95 * math.sqrt(p * (1 - p) / n + Z95**2 / (4 * n * n)) / (1 + Z95**2 / n)
-        return middle - half, middle + half
+LAYOUT = 1  # of `features`: a saved head goes with the layout that it was fitted on
+WEIGHTS = "weights.npz"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,24 +64,68 @@ def features(caller: Caller) -> Callable[[str, str], Coroutine[Any, Any, Vectors
 
 @dataclass(frozen=True, slots=True)
 class LinearScorer:
-    """Sc(C, q) = head · h(C, q)."""
+    """Sc(C, q) = head · h(C, q); `base` names the model whose hidden states these are."""
 
     embed: Callable[[str, str], Coroutine[Any, Any, Vectors]]
     head: tuple[float, ...]
+    base: str
 
-    async def score(self, questions: Sequence[Question]) -> list[Question]:
-        """Each question with its score, or with why the model gave none."""
+    @property
+    def kind(self) -> str:
+        return "linear"
+
+    async def score(self, items: Sequence[Item]) -> list[Score]:
+        """Each item's score, or why the model gave none."""
         async with asyncio.TaskGroup() as group:
-            asked = [group.create_task(self._score(question)) for question in questions]
+            asked = [group.create_task(self._score(item)) for item in items]
         return [task.result() for task in asked]
 
-    async def _score(self, question: Question) -> Question:
+    async def _score(self, item: Item) -> Score:
         try:
-            hidden = await self.embed(question.context.text, question.text)
+            hidden = await self.embed(item.context, item.question)
         except ItemError as error:
-            why = f"{error.reason}: {error.detail}"
-            return replace(question, score=UNSCORED, no_score=why)
-        return replace(question, score=float(np.asarray(self.head) @ hidden.astype(np.float64)))
+            return Score(why_none=f"{error.reason}: {error.detail}")
+        return Score(float(np.asarray(self.head) @ hidden.astype(np.float64)))
+
+    def save(self, folder: Path) -> None:
+        np.savez(folder / WEIGHTS, head=np.asarray(self.head, dtype=np.float64))
+        write_card(folder, Card(self.kind, self.base, hidden=len(self.head), layout=LAYOUT))
+
+
+async def load_linear(folder: Path, card: Card, embedder: Caller | None) -> LinearScorer:
+    """The scorer of a folder, with the model whose hidden states it reads.
+
+    Raises ScorerError where that model is not the one it was fitted on.
+    """
+    if card.layout != LAYOUT:
+        raise ScorerError(
+            f"{folder}: reads its texts in another layout ({card.layout}, this augcon's is "
+            f"{LAYOUT}); fit it anew"
+        )
+    fitted = f"{folder}: was fitted on the hidden states of {card.base!r}"
+    if embedder is None:
+        raise ScorerError(f"{fitted}, and no embeddings are served here; see --model, --base-url")
+    if embedder.model.name != card.base:
+        raise ScorerError(f"{fitted}, not of {embedder.model.name!r}; see --model, --base-url")
+    embed = features(embedder)
+    try:
+        hidden = len(await embed("One.", "Which?"))
+    except ItemError as error:
+        raise ScorerError(f"{fitted}, which gives none now: {error}") from error
+    if hidden != card.hidden:
+        raise ScorerError(f"{fitted} with {card.hidden} numbers, and this one gives {hidden}")
+    return LinearScorer(embed, _read_head(folder, card), card.base)
+
+
+def _read_head(folder: Path, card: Card) -> tuple[float, ...]:
+    try:
+        with np.load(folder / WEIGHTS, allow_pickle=False) as weights:
+            head = weights["head"]
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        raise ScorerError(f"{folder}: its {WEIGHTS} is damaged ({error})") from error
+    if head.shape != (card.hidden,) or not np.isfinite(head).all():
+        raise ScorerError(f"{folder}: its {WEIGHTS} holds no {card.hidden} weights")
+    return tuple(head.tolist())
 
 
 def fit(contrasts: Sequence[Contrast], differences: Vectors, held_out: float) -> Fit:
@@ -120,27 +148,15 @@ def fit(contrasts: Sequence[Contrast], differences: Vectors, held_out: float) ->
 
 def _fit(contrasts: Sequence[Contrast], differences: Vectors, held_out: float) -> Fit:
     roots = np.array([c.context.root_id for c in contrasts])
-    names = sorted(set(roots))
-    n_test = min(max(1, round(len(names) * held_out)), len(names) - 1)
-    test = np.isin(roots, names[:n_test]) if n_test else _every_fifth(len(contrasts))
+    test = tested_pairs(contrasts, held_out)
     scale = differences.std(axis=0).mean() or 1.0
     scaled = differences.astype(np.float64) / scale
     strength = _best_strength(scaled[~test], roots[~test])
-    tested = scaled[test] @ _head(scaled[~test], strength) > 0
-    kinds = np.array([c.kind.value for c in contrasts])[test]
-    accuracy = {
-        kind: Accuracy(int(tested[kinds == kind].sum()), int((kinds == kind).sum()))
-        for kind in sorted(set(kinds))
-    }
-    accuracy["all"] = Accuracy(int(tested.sum()), len(tested))
+    right = scaled[test] @ _head(scaled[~test], strength) > 0
+    tested = [contrast for contrast, out in zip(contrasts, test, strict=True) if out]
+    accuracy = accuracy_by_kind(tested, right)
     head = _head(scaled, strength) / scale
     return Fit(tuple(head.tolist()), strength, int((~test).sum()), accuracy)
-
-
-def _every_fifth(n: int) -> npt.NDArray[np.bool_]:
-    """Where the pilot has a single root, its pairs are parted instead."""
-    fifth: npt.NDArray[np.bool_] = np.arange(n) % 5 == 0
-    return fifth
 
 
 def _head(differences: npt.NDArray[np.float64], strength: float) -> npt.NDArray[np.float64]:

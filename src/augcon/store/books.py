@@ -38,6 +38,11 @@ GRANULARITY = """
     LEFT JOIN answers a ON a.root_id = q.root_id AND a.question_id = q.id AND q.state = 'kept'
     GROUP BY 1
 """
+UNFITTED = {
+    "heuristic": "the fallback ranker, a lexical heuristic",
+    "judge": "the model's own judgement",
+    "random": "a random draw",
+}
 CHANCE = 0.5
 
 
@@ -104,6 +109,7 @@ class Books:
 
     granularity  what became of the questions of each kind, the coarsest first
     ranking   what ranked the questions, and how well it did on contexts it was not fitted on
+    warning   that the fitted scorer is no better than chance; empty where it is
     finished  what came of the contexts that are finished
     forecast  what was predicted against what was made; None in a folder that holds no forecast
     models    under which names the servers answered, and how often
@@ -117,6 +123,7 @@ class Books:
     cost: float | None
     state: str
     ranking: str
+    warning: str
     finished: Finished
     forecast: Outlook | None
     models: Mapping[str, int]
@@ -144,6 +151,7 @@ class Books:
             **asdict(self.calls),
             "cost": self.cost,
             "ranking": self.ranking,
+            "warning": self.warning,
             "models": dict(self.models),
             "seconds": round(self.seconds, 1),
             "balanced": self.balanced,
@@ -193,17 +201,8 @@ def read_books(database: Database, prices: tuple[float, float] | None = None) ->
         forecast = Outlook.of(known, finished, texts, vectors, prices, over)
     models, asked = (json.loads(_text(database, key) or "{}") for key in ("models", "asked"))
     return Books(
-        *(
-            stages,
-            _granularity(database),
-            calls,
-            seconds,
-            cost,
-            state,
-            _ranking(scorer),
-            finished,
-            forecast,
-        ),
+        *(stages, _granularity(database), calls, seconds, cost, state),
+        *(_ranking(scorer), scorer.get("warning", ""), finished, forecast),
         *(models, frozenset(asked)),
     )
 
@@ -255,11 +254,14 @@ def _contrasts(books: dict[str, Any]) -> StageBooks:
 def _ranking(scorer: dict[str, Any]) -> str:
     if not scorer:
         return ""
+    if scorer["ranker"] in UNFITTED:
+        return UNFITTED[scorer["ranker"]] + (f" ({scorer['why']})" if scorer["why"] else "")
+    saved = "a saved scorer" if "saved" in scorer else "a scorer"
     if "held_out" not in scorer:
-        return f"the fallback ranker, a lexical heuristic ({scorer['why']})"
+        return saved
     told = scorer["held_out"]["all"]
     chance = ", no better than chance" if told["interval"][0] <= CHANCE else ""
-    return f"a scorer that ranks {told['right']} of {told['pairs']} held-out pairs right{chance}"
+    return f"{saved} that ranks {told['right']} of {told['pairs']} held-out pairs right{chance}"
 
 
 def _never_split(nodes: StageBooks) -> int:

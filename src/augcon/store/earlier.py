@@ -3,6 +3,7 @@
     run.db       → run.1.db
     config.toml  → config.1.toml
     report.html  → report.1.html
+    scorer/      → scorer.1/
     dataset/     → dataset.1/       so that no old pair is taken for a new one's
 
 The database moves last: wherever it is stopped, the folder holds the earlier run or none, and
@@ -20,7 +21,7 @@ from pathlib import Path
 __all__ = ["DATABASE", "holds_run", "set_aside", "settle"]
 
 DATABASE = "run.db"
-PARTS = ("dataset", "report.html", "config.toml", DATABASE)
+PARTS = ("dataset", "scorer", "report.html", "config.toml", DATABASE)
 KEPT = re.compile(r"run\.(\d+)\.db")
 
 

@@ -4,6 +4,7 @@ OUT/run.db               journal, books, results
 OUT/config.toml          the settings, without any key
 OUT/report.html          what came of it
 OUT/dataset/train.jsonl  the dataset
+OUT/scorer/              what ranked the questions, to be used elsewhere too
 OUT/run.1.db, …          an earlier run, set aside by --fresh, with its other files
 """
 
@@ -66,7 +67,7 @@ class Run:
         _check_folder(folder)
         with store_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            lock = _locked(folder)
+            lock = locked(folder)
         try:
             with store_errors(folder):
                 settle(folder)
@@ -163,7 +164,7 @@ def _check_folder(folder: Path) -> None:
         )
 
 
-def _locked(folder: Path) -> FileLock:
+def locked(folder: Path) -> FileLock:
     lock = FileLock(folder / LOCK)
     try:
         lock.acquire(timeout=0)
@@ -185,7 +186,7 @@ def _differences(old: Mapping[str, object], new: Mapping[str, object]) -> list[s
 def _bring_up_to_date(folder: Path) -> None:
     """Migrate a database of an earlier version, so that it can be looked at."""
     try:
-        lock = _locked(folder)
+        lock = locked(folder)
     except OSError as error:
         raise OutputError(
             f"{folder}: made by an earlier version of augcon, and cannot be brought up to date "
