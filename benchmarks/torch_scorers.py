@@ -114,15 +114,15 @@ def main() -> None:
         "trained_on": history.trained_on,
         "stopped_on": history.stopped_on,
         "cut": history.cut,
-        "curve": [[e.number, round(e.training, 3), round(e.stopping or 0, 3)] for e in history.epochs],
+        "curve": [
+            [e.number, round(e.training, 3), round(e.stopping or 0, 3)] for e in history.epochs
+        ],
         "best_epoch": history.best,
         "tested": told_of(scorer.accuracy["all"]),
         "heuristic": told_of(by_heuristic(tested)),
         "seconds": round(took),
         "cpu_seconds": round(work),
-        "cpu_seconds_for_1000_scores": round(
-            (time.process_time() - worked) / len(items) * 1000, 1
-        ),
+        "cpu_seconds_for_1000_scores": round((time.process_time() - worked) / len(items) * 1000, 1),
         "folder_mb": round(size / 1e6, 1),
     }
     print(json.dumps(told, indent=2))

@@ -1,4 +1,4 @@
-"""Scorers that learn with torch, where it is installed (extra `train`), on tiny models made here."""
+"""Scorers that learn with torch, where it is installed, on tiny models made here."""
 
 from __future__ import annotations
 
@@ -293,13 +293,14 @@ def test_a_question_that_leaves_no_room_costs_only_itself(
     assert scores[0].why_none == ""
 
 
-def test_no_text_and_no_items_are_no_fault(
+def test_an_empty_question_has_no_score_and_an_empty_context_is_no_fault(
     kind: TorchKind, options: TorchOptions, tmp_path: Path
 ) -> None:
     scorer = train_torch_scorer(kind, toy(0, 8), [], options, tmp_path / "scorer")
     assert scorer.score_here([]) == []
-    (score,) = scorer.score_here([Item("", "")])
-    assert score.value != UNSCORED
+    bare, nothing = scorer.score_here([Item("", "why is it dune?"), Item("cedar", " ")])
+    assert bare.value != UNSCORED
+    assert (nothing.value, nothing.why_none) == (UNSCORED, "empty: there is no question")
 
 
 def test_pairs_of_a_single_root_are_all_learned_from(
@@ -371,7 +372,7 @@ def test_a_lora_scorer_is_not_used_on_another_base(tmp_path: Path) -> None:
     options = TorchOptions(base, epochs=1, max_tokens=WINDOW)
     train_torch_scorer("lora", toy(0, 8), [], options, tmp_path / "scorer")
     make_base(tmp_path / "base", "lora", seed=1)
-    with pytest.raises(SettingsError, match="trained on another .*base than is here now"):
+    with pytest.raises(SettingsError, match=r"trained on another .*base than is here now"):
         load_torch_scorer(tmp_path / "scorer")
 
 

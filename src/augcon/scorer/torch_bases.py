@@ -90,7 +90,7 @@ def load_base(kind: TorchKind, name: str, *, four_bits: bool | None = None) -> B
     Raises MissingExtraError, AssetError where the embedded model cannot be fetched, SettingsError
     where what is named cannot be loaded.
     """
-    torch = import_torch()
+    import_torch()
     if not name:
         model, tokenizer = _embedded(kind)
         return _placed(model, tokenizer)
@@ -123,12 +123,9 @@ def load_saved_base(folder: Path) -> Base:
 
     Raises OSError or ValueError where the folder is not whole.
     """
-    torch = import_torch()
     from transformers import AutoConfig, AutoModel, AutoTokenizer
 
-    config = AutoConfig.from_pretrained(folder)
-    with torch.random.fork_rng():
-        model = AutoModel.from_config(config)
+    model = AutoModel.from_config(AutoConfig.from_pretrained(folder))
     return _placed(model.float(), AutoTokenizer.from_pretrained(folder))
 
 

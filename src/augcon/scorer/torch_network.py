@@ -9,6 +9,7 @@ that is longer than `max_tokens` loses the end of its context; its question is n
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -53,7 +54,7 @@ class Network:
         self.module.eval()
 
     def encode(self, item: Item) -> Encoded | None:
-        """The tokens; None where the question alone leaves no room."""
+        """The tokens; None where the question has none, or leaves no room."""
         context, question = item.context.strip(), item.question.strip()
         if self.kind == CROSS_ENCODER:
             return self._as_pair(context, question)
@@ -64,24 +65,25 @@ class Network:
         asked = self._plain(BETWEEN + question)
         read = self._plain(context)
         room = self.max_tokens - len(start) - len(asked)
-        if room < 1:
+        if room < 1 or not asked:
             return None
         tokens = (*start, *read[:room], *asked)
         return Encoded(tokens, (0,) * len(tokens), len(read) > room)
 
     def _as_pair(self, context: str, question: str) -> Encoded | None:
         own = self._tokenizer.num_special_tokens_to_add(pair=True)
-        room = self.max_tokens - own - len(self._plain(question))
-        if room < 1:
+        asked = len(self._plain(question))
+        if not asked or own + asked >= self.max_tokens:
             return None
-        told = self._tokenizer(
-            context,
-            question,
-            truncation="only_first",
-            max_length=self.max_tokens,
-            return_token_type_ids=True,
-        )
-        cut = len(self._plain(context)) > room
+        told = self._tokenizer(context, question, return_token_type_ids=True, verbose=False)
+        if cut := len(told.input_ids) > self.max_tokens:
+            told = self._tokenizer(
+                context,
+                question,
+                truncation="only_first",
+                max_length=self.max_tokens,
+                return_token_type_ids=True,
+            )
         return Encoded(tuple(told.input_ids), tuple(told.token_type_ids), cut)
 
     def _plain(self, text: str) -> list[int]:
@@ -137,25 +139,28 @@ class Network:
 
 def _multiplies_half() -> bool:
     """Whether this processor multiplies in bfloat16, four times as fast then as in 32 bits."""
-    told = getattr(import_torch().cpu, "get_capabilities", dict)()  # older versions have none
+    told: dict[str, Any] = getattr(
+        import_torch().cpu, "get_capabilities", dict
+    )()  # older versions have none
     return bool(told.get("avx512_bf16") or told.get("amx_bf16"))
 
 
 def _with_adapters(base: Base) -> Any:
     from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
 
-    model = base.model
-    if base.four_bits:
-        model = prepare_model_for_kbit_training(model)
-    else:  # half as much work again, for a tenth of the memory
-        model.gradient_checkpointing_enable({"use_reentrant": False})
-    return get_peft_model(
-        model,
-        LoraConfig(
-            r=RANK,
-            lora_alpha=ALPHA,
-            lora_dropout=DROPOUT,
-            target_modules="all-linear",
-            task_type="FEATURE_EXTRACTION",
-        ),
+    settings = LoraConfig(
+        r=RANK,
+        lora_alpha=ALPHA,
+        lora_dropout=DROPOUT,
+        target_modules="all-linear",
+        task_type="FEATURE_EXTRACTION",
     )
+    model = base.model
+    model.config.use_cache = False
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of names that both packages still use
+        if base.four_bits:
+            return get_peft_model(prepare_model_for_kbit_training(model), settings)
+        # A third more work, and activations of one layer at a time instead of all.
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+        return get_peft_model(model, settings)

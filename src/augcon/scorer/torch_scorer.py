@@ -132,8 +132,10 @@ class TorchScorer:
         return scores
 
     def _refusal(self, item: Item, encoded: Encoded | None) -> str:
+        if not item.question.strip():
+            return "empty: there is no question"
         if encoded is None:
-            return f"too_long: the question alone fills {self._network.max_tokens} tokens"
+            return f"too_long: the question leaves no room in {self._network.max_tokens} tokens"
         if not reads(self.options.base, item.question):
             return "unreadable: the embedded base reads English only"
         return ""
@@ -186,10 +188,21 @@ def train_torch_scorer(
     torch = import_torch()
     options = replace(options, base=resolved(options.base))
     refuse_languages(options.base, [pair.context.language for pair in contrasts])
-    base = load_base(kind, options.base)
     with torch.random.fork_rng():
+        base = load_base(kind, options.base)
         torch.manual_seed(options.seed)
         network = Network(kind, base, min(options.max_tokens, base.longest))
+        return _trained(network, contrasts, tested, options, folder, progress or _silent)
+
+
+def _trained(
+    network: Network,
+    contrasts: Sequence[Contrast],
+    tested: Sequence[Contrast],
+    options: TorchOptions,
+    folder: Path,
+    progress: Progress,
+) -> TorchScorer:
     learned, stopping = _parted(contrasts, options.seed)
     pairs, aside = _encoded(network, learned), _encoded(network, stopping)
     if not pairs:
@@ -198,9 +211,11 @@ def train_torch_scorer(
         )
     folder.mkdir(parents=True, exist_ok=True)
     told = [part for c in contrasts for part in (c.context.id, c.better, c.worse)]
-    identity = content_id(kind, json.dumps(asdict(options)), base.fingerprint, *told)
+    identity = content_id(
+        network.kind, json.dumps(asdict(options)), network.base.fingerprint, *told
+    )
     checkpoint = Checkpoint(folder / CHECKPOINT, identity)
-    history = train_network(network, pairs, aside, options, checkpoint, progress or _silent)
+    history = train_network(network, pairs, aside, options, checkpoint, progress)
     used = [*pairs, *aside]
     history = replace(
         history,
@@ -220,7 +235,7 @@ def load_torch_scorer(folder: Path) -> TorchScorer:
     Raises MissingExtraError without the extra `train`, SettingsError where the folder holds no such
     scorer, is damaged, or was made on another base than can be had here.
     """
-    import_torch()
+    torch = import_torch()
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -232,11 +247,12 @@ def load_torch_scorer(folder: Path) -> TorchScorer:
         max_tokens, four_bits = int(told["max_tokens"]), bool(told["four_bits"])
         if sha256(folder / WEIGHTS) != told["weights"]:
             raise ValueError(f"{WEIGHTS} is not the one that {DESCRIPTION} tells of")
-        if kind == CROSS_ENCODER:
-            base = load_saved_base(folder / BASE)
-        else:
-            base = _same_base(folder, options.base, four_bits, told["base"])
-        network = Network(kind, base, max_tokens)
+        with torch.random.fork_rng():
+            if kind == CROSS_ENCODER:
+                base = load_saved_base(folder / BASE)
+            else:
+                base = _same_base(folder, options.base, four_bits, told["base"])
+            network = Network(kind, base, max_tokens)
         network.restore(load_file(folder / WEIGHTS))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
         told_last = str(error).splitlines()[0] if str(error) else ""

@@ -26,7 +26,15 @@ if TYPE_CHECKING:
 
     from augcon.llm.cache import Progress
 
-__all__ = ["Checkpoint", "EncodedPair", "Epoch", "History", "TorchOptions", "evaluate", "train_network"]
+__all__ = [
+    "Checkpoint",
+    "EncodedPair",
+    "Epoch",
+    "History",
+    "TorchOptions",
+    "evaluate",
+    "train_network",
+]
 
 WARMUP = 0.1  # of all steps
 HEAD_RATE = 10  # times the learning rate: the head starts from nothing, the base does not
@@ -168,26 +176,28 @@ def train_network(
     checkpoint: Checkpoint,
     progress: Progress,
 ) -> History:
-    """Train on `pairs`, and leave the network with the weights of its best epoch."""
+    """Train on `pairs`, and leave the network with the weights of its best epoch.
+
+    It seeds torch's random numbers, for each epoch anew.
+    """
     torch = import_torch()
     steps = math.ceil(len(pairs) / options.batch)
     state = _State([], 0, {}, _optimiser(network, options))
     checkpoint.take_up(network, state)
-    with torch.random.fork_rng():
-        for number in range(len(state.epochs) + 1, options.epochs + 1):
-            if state.patience_spent(options):
-                break
-            torch.manual_seed(options.seed * 1_000_003 + number)
-            training = _one_epoch(network, pairs, options, state.optimiser, number, progress)
-            loss = evaluate(network, stopping) if stopping else None
-            state.epochs.append(Epoch(number, training, loss))
-            progress("scorer", number * steps, options.epochs * steps)
-            if loss is None or loss <= min(e.stopping or 0.0 for e in state.epochs):
-                state.best = number
-                state.best_weights = {
-                    name: t.detach().cpu().clone() for name, t in network.trained().items()
-                }
-            checkpoint.write(network, state)
+    for number in range(len(state.epochs) + 1, options.epochs + 1):
+        if state.patience_spent(options):
+            break
+        torch.manual_seed(options.seed * 1_000_003 + number)
+        training = _one_epoch(network, pairs, options, state.optimiser, number, progress)
+        loss = evaluate(network, stopping) if stopping else None
+        state.epochs.append(Epoch(number, training, loss))
+        progress("scorer", number * steps, options.epochs * steps)
+        if loss is None or loss <= min(e.stopping or 0.0 for e in state.epochs):
+            state.best = number
+            state.best_weights = {
+                name: t.detach().cpu().clone() for name, t in network.trained().items()
+            }
+        checkpoint.write(network, state)
     network.restore(state.best_weights)
     return History(
         epochs=tuple(state.epochs),
