@@ -246,9 +246,11 @@ async def test_a_score_does_not_depend_on_the_texts_beside_it(
     kind: TorchKind, options: TorchOptions, tmp_path: Path
 ) -> None:
     scorer = train_torch_scorer(kind, toy(0, 20), [], options, tmp_path / "scorer")
+    if torch.cuda.is_available():
+        pytest.skip("on a GPU it may, in the last digits")
     together = [score.value for score in await scorer.score(ITEMS)]
     alone = [(await scorer.score([item]))[0].value for item in ITEMS]
-    assert together == pytest.approx(alone, rel=0.02, abs=0.02)
+    assert together == alone
     assert len(set(together)) > len(together) / 2
 
 
@@ -365,6 +367,16 @@ def test_a_folder_without_a_scorer_or_with_a_damaged_one_is_one_clear_line(
     refused("weights.safetensors is not the one")
     (folder / "weights.safetensors").unlink()
     refused("FileNotFoundError")
+
+
+def test_a_cross_encoder_whose_words_were_changed_is_refused(tmp_path: Path) -> None:
+    base = make_base(tmp_path / "base", "cross-encoder")
+    options = TorchOptions(base, epochs=1, max_tokens=WINDOW)
+    train_torch_scorer("cross-encoder", toy(0, 8), [], options, tmp_path / "scorer")
+    words = tmp_path / "scorer" / "base" / "tokenizer.json"
+    words.write_text(words.read_text("utf-8").replace("amber", "umber"), "utf-8")
+    with pytest.raises(SettingsError, match=r"base/tokenizer\.json is not the one"):
+        load_torch_scorer(tmp_path / "scorer")
 
 
 def test_a_lora_scorer_is_not_used_on_another_base(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from augcon.scorer.torch_bases import CROSS_ENCODER, LORA, Base, TorchKind, impo
 __all__ = ["Encoded", "Network"]
 
 RANK, ALPHA, DROPOUT = 32, 32, 0.05
+AT_ONCE_ON_GPU = 32
 BETWEEN = "\n\n"
 
 
@@ -37,7 +38,11 @@ class Encoded:
 
 
 class Network:
-    """A base and its head. Its weights are 32-bit floats, but for a base in four bits."""
+    """A base and its head.
+
+    On a processor it computes in 32 bits, so that scores are the same on another one to the digits
+    that are given, and learns in 16 where the processor can; on a GPU it does both in 16.
+    """
 
     def __init__(self, kind: TorchKind, base: Base, max_tokens: int) -> None:
         torch = import_torch()
@@ -49,7 +54,8 @@ class Network:
         head = torch.nn.Linear(base.model.config.hidden_size, 1, bias=False)
         torch.nn.init.zeros_(head.weight)
         self.device = next(base.model.parameters()).device
-        self._fast = self.device.type == "cuda" or _multiplies_half()
+        self._on_gpu = self.device.type == "cuda"
+        self._learns_in_half = self._on_gpu or _multiplies_half()
         self.module = torch.nn.ModuleDict({"base": model, "head": head.to(self.device)})
         self.module.eval()
 
@@ -105,9 +111,15 @@ class Network:
         tokens, segments, seen = (each.to(self.device) for each in (tokens, segments, seen))
         more = {"token_type_ids": segments} if self._takes_segments else {}
         base = self.module["base"]
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._fast):
+        half = self._learns_in_half if self.module.training else self._on_gpu
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
             hidden = base(input_ids=tokens, attention_mask=seen, **more).last_hidden_state
         return self.module["head"](self._pooled(hidden.float(), seen)).squeeze(-1)
+
+    @property
+    def at_once(self) -> int:
+        """Texts to score together. On a processor, one: as fast, and it depends on no other."""
+        return AT_ONCE_ON_GPU if self._on_gpu else 1
 
     @property
     def _takes_segments(self) -> bool:

@@ -60,8 +60,7 @@ __all__ = [
 ]
 
 STOPPING_SHARE = 0.15  # of the training roots, that only decide when to stop
-AT_ONCE, AT_ONCE_TOKENS = 32, 8192  # texts that are scored together, and their tokens
-DIGITS = 4  # what stands behind them may depend on the texts that are scored together
+DIGITS = 4  # of a score: what stands behind them depends on the processor
 FORMAT = 1  # of a folder
 DESCRIPTION, WEIGHTS, CHECKPOINT, BASE = (
     "scorer.json",
@@ -125,7 +124,7 @@ class TorchScorer:
         self.cut_contexts += sum(text.cut for text in texts.values())
         torch = import_torch()
         with torch.inference_mode():
-            for places in _together(texts):
+            for places in _together(texts, self._network.at_once):
                 values = self._network.scores([texts[place] for place in places]).tolist()
                 for place, value in zip(places, values, strict=True):
                     scores[place] = Score(round(value, DIGITS))
@@ -159,7 +158,7 @@ class TorchScorer:
             "max_tokens": self._network.max_tokens,
             "four_bits": self._network.base.four_bits,
             "base": self._network.base.fingerprint,
-            "weights": sha256(folder / WEIGHTS),
+            "files": {name: sha256(folder / name) for name in _files(folder)},
             "options": asdict(self.options),
             "history": asdict(self.history),
             "accuracy": {kind: asdict(each) for kind, each in self.accuracy.items()},
@@ -245,8 +244,7 @@ def load_torch_scorer(folder: Path) -> TorchScorer:
         history = _history(told["history"])
         accuracy = {name: Accuracy(**each) for name, each in told["accuracy"].items()}
         max_tokens, four_bits = int(told["max_tokens"]), bool(told["four_bits"])
-        if sha256(folder / WEIGHTS) != told["weights"]:
-            raise ValueError(f"{WEIGHTS} is not the one that {DESCRIPTION} tells of")
+        _compare(folder, told["files"])
         with torch.random.fork_rng():
             if kind == CROSS_ENCODER:
                 base = load_saved_base(folder / BASE)
@@ -261,6 +259,18 @@ def load_torch_scorer(folder: Path) -> TorchScorer:
             f"({type(error).__name__}: {told_last}): train it again"
         ) from error
     return TorchScorer(network, options, history, accuracy)
+
+
+def _files(folder: Path) -> list[str]:
+    """What a scorer's folder holds beside its description."""
+    found = [folder / WEIGHTS, *sorted((folder / BASE).glob("*"))]
+    return [path.relative_to(folder).as_posix() for path in found]
+
+
+def _compare(folder: Path, files: dict[str, str]) -> None:
+    for name, known in files.items():
+        if sha256(folder / name) != known:
+            raise ValueError(f"{name} is not the one that {DESCRIPTION} tells of")
 
 
 def _kind(told: dict[str, Any]) -> TorchKind:
@@ -316,16 +326,10 @@ def _measured(scorer: TorchScorer, tested: Sequence[Contrast]) -> dict[str, Accu
     return {kind: Accuracy(sum(won), len(won)) for kind, won in by_kind.items()}
 
 
-def _together(texts: dict[int, Encoded]) -> list[list[int]]:
-    """The places of the texts in batches of about equal length."""
-    batches: list[list[int]] = []
-    for place in sorted(texts, key=lambda each: texts[each].length):
-        room = AT_ONCE_TOKENS // texts[place].length
-        if batches and len(batches[-1]) < min(AT_ONCE, room):
-            batches[-1].append(place)
-        else:
-            batches.append([place])
-    return batches
+def _together(texts: dict[int, Encoded], most: int) -> list[list[int]]:
+    """The places of the texts, `most` of about equal length at a time."""
+    places = sorted(texts, key=lambda place: texts[place].length)
+    return [places[i : i + most] for i in range(0, len(places), most)]
 
 
 def _silent(label: str, done: int, total: int) -> None:

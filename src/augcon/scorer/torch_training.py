@@ -36,6 +36,7 @@ __all__ = [
     "train_network",
 ]
 
+LABEL = "training the scorer"
 WARMUP = 0.1  # of all steps
 HEAD_RATE = 10  # times the learning rate: the head starts from nothing, the base does not
 AT_ONCE_TOKENS = 2048  # that gradients are held for; a larger batch goes in parts
@@ -56,8 +57,8 @@ class TorchOptions:
     base: str = ""
     epochs: int = 6
     patience: int = 2
-    learning_rate: float = 5e-5
-    batch: int = 16
+    learning_rate: float = 1e-4
+    batch: int = 8
     max_tokens: int = 512
     seed: int = 0
 
@@ -191,7 +192,7 @@ def train_network(
         training = _one_epoch(network, pairs, options, state.optimiser, number, progress)
         loss = evaluate(network, stopping) if stopping else None
         state.epochs.append(Epoch(number, training, loss))
-        progress("scorer", number * steps, options.epochs * steps)
+        progress(LABEL, number * steps, options.epochs * steps)
         if loss is None or loss <= min(e.stopping or 0.0 for e in state.epochs):
             state.best = number
             state.best_weights = {
@@ -234,7 +235,7 @@ def _one_epoch(
     total = 0.0
     network.module.train()
     for step, batch in enumerate(batches, before):
-        progress("scorer", step, steps)
+        progress(LABEL, step, steps)
         for group in optimiser.param_groups:
             group["lr"] = group["times"] * options.learning_rate * _rate(step, steps)
         for part in _parts(batch):
