@@ -28,7 +28,7 @@ positional strings alone, so that it can be pickled and carried between processe
 
 EXTRAS = {  # what pyproject.toml lists under these names
     "local": "gguf huggingface_hub psutil safetensors xllamacpp",
-    "train": "accelerate datasets peft torch transformers trl",
+    "train": "accelerate datasets gguf peft safetensors torch transformers trl",
 }
 LONGEST_REPLY = 2000  # characters of an unusable reply that are kept with its item
 

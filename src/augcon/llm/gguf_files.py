@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float32]
 
-__all__ = ["encoder_to_gguf", "requantise"]
+__all__ = ["bert_names", "encoder_to_gguf", "requantise"]
 
 BLOCK = 32  # weights that share one scale in Q8_0; a row must be a multiple of it
 
@@ -95,7 +95,7 @@ def encoder_to_gguf(weights: Path, config: Path, vocabulary: Path, target: Path)
     writer.add_file_type(gguf.LlamaFileType.MOSTLY_Q8_0)
     _add_word_pieces(gguf, writer, vocabulary.read_text("utf-8").splitlines())
     tensors = _read_safetensors(weights)
-    for theirs, ours in _bert_names(shape["num_hidden_layers"]).items():
+    for theirs, ours in bert_names(shape["num_hidden_layers"]).items():
         tensor = tensors[theirs]
         if tensor.ndim == 1 or ours in KEPT_IN_FULL:
             writer.add_tensor(ours, tensor)
@@ -192,7 +192,8 @@ def _read_safetensors(path: Path) -> dict[str, Floats]:
     }
 
 
-def _bert_names(layers: int) -> dict[str, str]:
+def bert_names(layers: int) -> dict[str, str]:
+    """What each tensor of transformers' BERT is called in a GGUF file."""
     names = dict(BERT_EMBEDDINGS)
     for layer in range(layers):
         for theirs, ours in BERT_LAYER.items():
