@@ -15,7 +15,12 @@ from typing import Any
 import numpy as np
 
 from augcon.answer import FEWEST_TO_SEARCH, GenerateResponder, Responder, Search
-from augcon.assemble import assemble_generator, assemble_small_responder, is_embedded
+from augcon.assemble import (
+    assemble_generator,
+    assemble_small_responder,
+    is_embedded,
+    negatives_of,
+)
 from augcon.config import Settings
 from augcon.errors import ItemError, ModelError, RequestFailed
 from augcon.llm.models import Models
@@ -84,14 +89,20 @@ async def _stated(why: str) -> str:
 async def _fitted(
     settings: Settings, tree: Tree, pilot: Sequence[Context], embed: Embed, width: int
 ) -> str:
-    """Grow the pilot's trees, ask for weak questions beside theirs, and fit on the contrast.
+    """Grow the pilot's trees, set worse questions against theirs, and fit on the contrast.
 
     The pilot's replies are in the journal, so that its contexts cost nothing when their turn
     comes.
     """
     grown = await _grown(tree, pilot, width)
     questions = [node.question for nodes in grown for node in nodes if node.question]
-    contrasts = await contrast(questions, tree.divider.weak_question, settings.scorer.pairs)
+    negatives = negatives_of(settings)
+    contrasts = await contrast(
+        questions,
+        None if negatives == "spoilt" else tree.divider.weak_question,
+        settings.scorer.pairs,
+        spoilt=negatives != "weakened",
+    )
     differences = await _differences(contrasts, embed)
     books = _books(contrasts)
     if len(contrasts.pairs) < FEWEST_PAIRS:

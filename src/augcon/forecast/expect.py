@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from augcon.answer import FEWEST_TO_SEARCH
-from augcon.assemble import is_embedded, library_of
+from augcon.assemble import is_embedded, library_of, negatives_of
 from augcon.config import Settings
 from augcon.forecast.rates import ASSUMED, GRADE_TOKENS, Rates, Served, Sizes
 from augcon.prompts import Library
 from augcon.prompts.library import prompt_language
 from augcon.prompts.size import prompt_tokens
 from augcon.records import Context
-from augcon.scorer import draw_pilot
+from augcon.scorer import Spoiling, draw_pilot
 from augcon.select import quota_of
 from augcon.store.outlook import Asking, Forecast
 
@@ -186,10 +186,11 @@ def _small(
 def _ask_contrasts(
     total: _Sum, pilot: list[Context], settings: Settings, library: Library, served: Served
 ) -> None:
-    """Weak questions about nodes of the pilot, and their hidden states."""
+    """Worse questions about nodes of the pilot, and their hidden states."""
     trees = [(root, _tree(root, 1, 1.0, settings)) for root in pilot]
     nodes = sum(tree.nodes for _, tree in trees)
     drawn = min(1.0, settings.scorer.pairs / max(1.0, nodes))
+    negatives = negatives_of(settings)
 
     @cache
     def known(name: str) -> _Language:
@@ -199,7 +200,9 @@ def _ask_contrasts(
         language = known(prompt_language(root.language))
         rates, weak, asked = language.rates, language.sizes.weak, drawn * tree.nodes
         text = rates.context * tree.units
-        for kind in weak:
+        if negatives != "weakened":
+            total.vectors.add(len(Spoiling) * asked, text + rates.question, 0)
+        for kind in weak if negatives != "spoilt" else ():
             if is_embedded(settings):
                 total.texts.add(asked, SMALL_WEAK_PROMPT + text, SMALL_WEAK_QUESTION)
             else:

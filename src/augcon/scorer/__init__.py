@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from augcon.records import Question
-from augcon.scorer.contrast import Contrast, Contrasts, contrast, draw_pilot
+from augcon.scorer.contrast import Contrast, Contrasts, Spoiling, contrast, draw_pilot
 from augcon.scorer.heuristic import HeuristicScorer
 from augcon.scorer.linear import FEWEST_PAIRS, Accuracy, Fit, LinearScorer, features, fit
 
@@ -17,6 +17,7 @@ __all__ = [
     "HeuristicScorer",
     "LinearScorer",
     "Scorer",
+    "Spoiling",
     "contrast",
     "draw_pilot",
     "features",

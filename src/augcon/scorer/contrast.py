@@ -20,7 +20,7 @@ from augcon.llm.call import seed_of
 from augcon.prompts import Weakening
 from augcon.records import Context, Question
 from augcon.rouge import Token, token_spans
-from augcon.scorer.measures import FUNCTION_WORDS
+from augcon.scorer.heuristic import FUNCTION_WORDS
 
 __all__ = ["Contrast", "Contrasts", "Spoiling", "contrast", "draw_pilot", "spoil"]
 
@@ -95,11 +95,30 @@ def draw_pilot(
 
 
 async def contrast(
-    questions: Sequence[Question], weak_question: WeakQuestion, pairs: int
+    questions: Sequence[Question],
+    weak_question: WeakQuestion | None,
+    pairs: int,
+    spoilt: bool = True,
 ) -> Contrasts:
-    """A weaker question of each kind for each of `pairs` questions, drawn by their ids."""
+    """Each of `pairs` questions, drawn by their ids, against a worse one of each kind.
+
+    weak_question  asks with a weakened prompt; without it no model is asked
+    spoilt         whether questions are spoilt too
+    """
     gathered = Contrasts()
     drawn = sorted(questions, key=lambda q: q.id)[:pairs]
+    if weak_question is not None:
+        await _ask_weakly(gathered, drawn, weak_question)
+    if spoilt:
+        made = spoil(drawn)
+        gathered.entered += len(made)
+        gathered.pairs += made
+    return gathered
+
+
+async def _ask_weakly(
+    gathered: Contrasts, drawn: Sequence[Question], weak_question: WeakQuestion
+) -> None:
     # One kind after the other: what begins alike is asked in a row, for the server's prefix cache.
     wanted = [(q, kind) for kind in Weakening for q in drawn]
 
@@ -121,12 +140,11 @@ async def contrast(
             gathered.same += 1
         else:
             gathered.pairs.append(Contrast(question.context, question.text, worse, kind))
-    return gathered
 
 
-def spoil(questions: Sequence[Question], pairs: int) -> list[Contrast]:
-    """Each of `pairs` questions, drawn by their ids, against every spoiling that it allows."""
-    drawn = sorted(questions, key=lambda q: q.id)[:pairs]
+def spoil(questions: Sequence[Question]) -> list[Contrast]:
+    """Each question against every spoiling that it allows; the same ones in any order."""
+    drawn = sorted(questions, key=lambda q: q.id)
     makers: dict[Spoiling, Callable[[Question, random.Random], str]] = {
         Spoiling.ELSEWHERE: lambda q, draw: _text_of(_elsewhere(q, drawn), draw),
         Spoiling.SIBLING: lambda q, draw: _text_of(_siblings(q, drawn), draw),
@@ -152,7 +170,7 @@ def _elsewhere(question: Question, others: Sequence[Question]) -> list[Question]
         for other in others
         if other.context.root_id != context.root_id and other.context.language == context.language
     ]
-    near = [other for other in foreign if other.context.document_id == context.document_id]
+    near = [other for other in foreign if other.context.document == context.document]
     return near or foreign
 
 

@@ -1,9 +1,13 @@
 """The contrastive scorer on a frozen base: a linear head on the last token's hidden state.
 
 The paper's scorer is the base model with a linear head, trained with the pairwise logistic loss
-L = -E[log σ(Sc(C, q+) - Sc(C, q-))] (section 3.2). With the base frozen, Sc(C, q) = w · h(C, q),
-and the loss is logistic regression without intercept on differences h(C, q+) - h(C, q-): convex,
+L = -E[log σ(Sc(C, q+) - Sc(C, q-))] (section 3.2). With the base frozen, Sc(C, q) = w · x(C, q),
+and the loss is logistic regression without intercept on differences x(C, q+) - x(C, q-): convex,
 fitted in milliseconds, no torch.
+
+x is the hidden state and, as its last number, what the heuristic says, which is hardly penalised:
+the head learns what a hidden state has to add. Alone it learns from few pairs what they have in
+common by chance (`docs/ranking.md`).
 """
 
 from __future__ import annotations
@@ -22,12 +26,14 @@ from augcon.llm.base import Reply, Request
 from augcon.llm.call import Caller, Unusable
 from augcon.records import UNSCORED, Question
 from augcon.scorer.contrast import Contrast
+from augcon.scorer.heuristic import weigh
 
 __all__ = ["FEWEST_PAIRS", "Accuracy", "Fit", "LinearScorer", "features", "fit"]
 
 Vectors = npt.NDArray[np.float32]
 FEWEST_PAIRS = 24  # below this, a head of hundreds of weights learns noise
 STRENGTHS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # inverse L2 penalties that are tried
+HEURISTIC_WEIGHT = 30.0  # beside hidden numbers that differ by about 1
 FOLDS = 4
 Z95 = 1.96
 
@@ -55,7 +61,10 @@ class Accuracy:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """A head (hidden,) and its accuracy on roots that it was not fitted on, by kind and in all."""
+    """A head (hidden + 1,) and its accuracy on roots that it was not fitted on, by kind and in all.
+
+    Its last number is the heuristic's weight. It goes with features as they come, unscaled.
+    """
 
     head: tuple[float, ...]
     strength: float
@@ -64,7 +73,8 @@ class Fit:
 
 
 def features(caller: Caller) -> Callable[[str, str], Coroutine[Any, Any, Vectors]]:
-    """h(C, q): the hidden state (hidden,) that the server's embedding endpoint gives."""
+    """x(C, q), (hidden + 1,): the hidden state that the server's embedding endpoint gives, and what
+    the heuristic says."""
 
     def read(reply: Reply) -> Vectors:
         if not reply.embedding or not all(map(math.isfinite, reply.embedding)):
@@ -73,14 +83,15 @@ def features(caller: Caller) -> Callable[[str, str], Coroutine[Any, Any, Vectors
 
     async def embed(context: str, question: str) -> Vectors:
         text = f"{context.strip()}\n\n{question.strip()}"
-        return await caller.ask(Request("embedding", text=text), read)
+        hidden = await caller.ask(Request("embedding", text=text), read)
+        return np.append(hidden, np.float32(weigh(context, question)))
 
     return embed
 
 
 @dataclass(frozen=True, slots=True)
 class LinearScorer:
-    """Sc(C, q) = head · h(C, q)."""
+    """Sc(C, q) = head · x(C, q)."""
 
     embed: Callable[[str, str], Coroutine[Any, Any, Vectors]]
     head: tuple[float, ...]
@@ -93,17 +104,17 @@ class LinearScorer:
 
     async def _score(self, question: Question) -> Question:
         try:
-            hidden = await self.embed(question.context.text, question.text)
+            found = await self.embed(question.context.text, question.text)
         except ItemError as error:
             why = f"{error.reason}: {error.detail}"
             return replace(question, score=UNSCORED, no_score=why)
-        return replace(question, score=float(np.asarray(self.head) @ hidden.astype(np.float64)))
+        return replace(question, score=float(np.asarray(self.head) @ found.astype(np.float64)))
 
 
 def fit(contrasts: Sequence[Contrast], differences: Vectors, held_out: float) -> Fit:
     """Fit the head and measure it.
 
-    differences  (n_pairs, hidden): h(C, q+) - h(C, q-), in the order of `contrasts`
+    differences  (n_pairs, hidden + 1): x(C, q+) - x(C, q-), in the order of `contrasts`
     held_out     share of the roots whose pairs are only tested on
 
     The L2 penalty is chosen by cross-validation over roots, on the training part alone. After
@@ -123,8 +134,8 @@ def _fit(contrasts: Sequence[Contrast], differences: Vectors, held_out: float) -
     names = sorted(set(roots))
     n_test = min(max(1, round(len(names) * held_out)), len(names) - 1)
     test = np.isin(roots, names[:n_test]) if n_test else _every_fifth(len(contrasts))
-    scale = differences.std(axis=0).mean() or 1.0
-    scaled = differences.astype(np.float64) / scale
+    scales = _scales(differences)
+    scaled = differences.astype(np.float64) * scales
     strength = _best_strength(scaled[~test], roots[~test])
     tested = scaled[test] @ _head(scaled[~test], strength) > 0
     kinds = np.array([c.kind.value for c in contrasts])[test]
@@ -133,8 +144,15 @@ def _fit(contrasts: Sequence[Contrast], differences: Vectors, held_out: float) -
         for kind in sorted(set(kinds))
     }
     accuracy["all"] = Accuracy(int(tested.sum()), len(tested))
-    head = _head(scaled, strength) / scale
+    head = _head(scaled, strength) * scales
     return Fit(tuple(head.tolist()), strength, int((~test).sum()), accuracy)
+
+
+def _scales(differences: Vectors) -> npt.NDArray[np.float64]:
+    """What each feature is multiplied with, (hidden + 1,): the more, the less it is penalised."""
+    scales = np.full(differences.shape[1], 1.0 / (differences[:, :-1].std(axis=0).mean() or 1.0))
+    scales[-1] = HEURISTIC_WEIGHT
+    return scales
 
 
 def _every_fifth(n: int) -> npt.NDArray[np.bool_]:
