@@ -292,7 +292,7 @@ async def _sets_of_pairs(made: Bench, chosen: argparse.Namespace) -> dict[str, l
     gathered = await contrast(questions, weak, len(questions))
     weakened = [pair for pair in gathered.pairs if isinstance(pair.kind, Weakening)]
     spoilt = [pair for pair in gathered.pairs if not isinstance(pair.kind, Weakening)]
-    sets = {"spoilt": spoilt, "weakened": weakened, "both": gathered.pairs}
+    sets = {"both": gathered.pairs, "weakened": weakened, "spoilt": spoilt}
     found = {f"linear, {name}": pairs for name, pairs in sets.items() if name in chosen.negatives}
     # So many pairs at random, in an order that their content decides.
     drawn = sorted(spoilt, key=lambda p: content_id("pair", p.context.id, p.better, p.worse))
@@ -388,7 +388,7 @@ def main() -> None:
     parser.add_argument("--passages", type=int, help="at most so many of the half")
     parser.add_argument("--roots", type=int, default=40, help="of the pilot")
     parser.add_argument(
-        "--negatives", nargs="+", choices=("spoilt", "weakened", "both"), default=["spoilt"]
+        "--negatives", nargs="+", choices=("both", "weakened", "spoilt"), default=["both"]
     )
     parser.add_argument("--pairs", type=int, nargs="+", default=[], help="fit on fewer, too")
     parser.add_argument("--base-url", action="append", help="a server in place of the embedded")

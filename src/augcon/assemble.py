@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 from augcon.answer import GenerateResponder, Responder
 from augcon.config import Settings
@@ -30,7 +29,6 @@ __all__ = [
     "is_embedded",
     "library_of",
     "longest_request",
-    "negatives_of",
     "readable_languages",
 ]
 
@@ -50,18 +48,6 @@ def library_of(settings: Settings) -> Library:
 def is_embedded(settings: Settings) -> bool:
     """Whether the model is the embedded one, which is too small for the ordinary strategies."""
     return settings.model.kind == "embedded"
-
-
-def negatives_of(settings: Settings) -> Literal["weakened", "spoilt", "both"]:
-    """What the scorer's pairs are made of, where the settings leave it open.
-
-    The embedded model asks with an adapter, and without it in another style: a scorer learns the
-    style from the weakened prompt's questions, and ranks worse than chance (docs/ranking.md).
-    """
-    chosen = settings.scorer.negatives
-    if chosen == "auto":
-        return "spoilt" if is_embedded(settings) else "both"
-    return chosen
 
 
 def readable_languages(settings: Settings) -> frozenset[str] | None:

@@ -157,10 +157,10 @@ class ScorerSettings(_Strict):
         "auto", description="linear: a head on the base model's embeddings; auto: where served"
     )
     pairs: Count = Field(500, description="contrast pairs of each kind, as far as the corpus goes")
-    negatives: Literal["auto", "weakened", "spoilt", "both"] = Field(
-        "auto",
-        description="worse questions to learn from: the paper's, from weakened prompts; good ones "
-        "spoilt without a call; auto: both, and of the embedded model spoilt ones alone",
+    negatives: Literal["both", "weakened", "spoilt"] = Field(
+        "both",
+        description="worse questions to learn from: the paper's, from weakened prompts; the "
+        "pilot's own, spoilt without a call; or both",
     )
     pilot_share: Share = Field(
         1.0, description="share of the root contexts that the pilot may draw from"

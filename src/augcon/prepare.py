@@ -15,12 +15,7 @@ from typing import Any
 import numpy as np
 
 from augcon.answer import FEWEST_TO_SEARCH, GenerateResponder, Responder, Search
-from augcon.assemble import (
-    assemble_generator,
-    assemble_small_responder,
-    is_embedded,
-    negatives_of,
-)
+from augcon.assemble import assemble_generator, assemble_small_responder, is_embedded
 from augcon.config import Settings
 from augcon.errors import ItemError, ModelError, RequestFailed
 from augcon.llm.models import Models
@@ -96,7 +91,7 @@ async def _fitted(
     """
     grown = await _grown(tree, pilot, width)
     questions = [node.question for nodes in grown for node in nodes if node.question]
-    negatives = negatives_of(settings)
+    negatives = settings.scorer.negatives
     contrasts = await contrast(
         questions,
         None if negatives == "spoilt" else tree.divider.weak_question,

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from augcon.answer import FEWEST_TO_SEARCH
-from augcon.assemble import is_embedded, library_of, negatives_of
+from augcon.assemble import is_embedded, library_of
 from augcon.config import Settings
 from augcon.forecast.rates import ASSUMED, GRADE_TOKENS, Rates, Served, Sizes
 from augcon.prompts import Library
@@ -190,7 +190,7 @@ def _ask_contrasts(
     trees = [(root, _tree(root, 1, 1.0, settings)) for root in pilot]
     nodes = sum(tree.nodes for _, tree in trees)
     drawn = min(1.0, settings.scorer.pairs / max(1.0, nodes))
-    negatives = negatives_of(settings)
+    negatives = settings.scorer.negatives
 
     @cache
     def known(name: str) -> _Language:

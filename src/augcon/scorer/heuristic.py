@@ -48,10 +48,11 @@ class HeuristicScorer:
 
 
 def weigh(context: str, question: str) -> float:
-    """The sum of five measures, each in [0, 1]; 0 where either text has no word to go by.
+    """The sum of five measures up to 1; 0 where either text has no word to go by.
 
     grounded   share of the content words that the context holds
-    telling    how many these are, as a share of TELLING_WORDS
+    telling    how many these are, as a share of TELLING_WORDS; half as much as the others, for
+               what a tiny model asks at length is seldom answered by its text
     spread     share of the context's thirds that they come from
     long, short  whether it has an ordinary length, or how far from it
     """
@@ -64,7 +65,7 @@ def weigh(context: str, question: str) -> float:
     low, high = ORDINARY_TOKENS
     measures = (
         len(held) / len(content),
-        min(1.0, len(held) / TELLING_WORDS),
+        min(1.0, len(held) / TELLING_WORDS) / 2,
         sum(bool(held & third) for third in there.thirds) / len(there.thirds),
         min(1.0, len(asked) / low),
         min(1.0, high / len(asked)),
