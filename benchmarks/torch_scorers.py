@@ -30,7 +30,7 @@ from pathlib import Path
 
 from augcon.corpus.units import count_units
 from augcon.prompts import Weakening
-from augcon.records import Context, Document, Question
+from augcon.records import Context, Document
 from augcon.scorer import Accuracy, Contrast, HeuristicScorer
 from augcon.scorer.base import Item
 from augcon.scorer.torch_scorer import default_options, train_torch_scorer
@@ -62,8 +62,8 @@ def mismatches(path: Path, per_context: int) -> dict[str, list[Contrast]]:
 
 
 def by_heuristic(tested: Sequence[Contrast]) -> Accuracy:
-    questions = [Question.of(c.context, text, 0) for c in tested for text in (c.better, c.worse)]
-    scores = [q.score for q in asyncio.run(HeuristicScorer().score(questions))]
+    items = [Item(c.context.text, text) for c in tested for text in (c.better, c.worse)]
+    scores = [score.value for score in asyncio.run(HeuristicScorer().score(items))]
     pairs = zip(scores[::2], scores[1::2], strict=True)
     return Accuracy(sum(better > worse for better, worse in pairs), len(tested))
 

@@ -189,6 +189,11 @@ class ScorerSettings(_Strict):
     )
     learning_rate: float | None = Field(None, gt=0, description="of lora and cross-encoder")
     pairs: Count = Field(500, description="contrast pairs of each kind, as far as the corpus goes")
+    negatives: Literal["both", "weakened", "spoilt"] = Field(
+        "both",
+        description="worse questions to learn from: the paper's, from weakened prompts; the "
+        "pilot's own, spoilt without a call; or both",
+    )
     pilot_share: Share = Field(
         1.0, description="share of the root contexts that the pilot may draw from"
     )

@@ -298,7 +298,7 @@ async def _too_few(gathered: _Gathered) -> str:
 
 
 async def _gathered(fitting: _Fitting) -> _Gathered:
-    """Grow the pilot's trees, and ask for weak questions beside theirs.
+    """Grow the pilot's trees, and set worse questions against theirs.
 
     The pilot's replies are in the journal, so that its contexts cost nothing when their turn
     comes.
@@ -306,8 +306,14 @@ async def _gathered(fitting: _Fitting) -> _Gathered:
     tree = fitting.tree
     grown = await _grown(tree, fitting.pilot, fitting.width)
     questions = [node.question for nodes in grown for node in nodes if node.question]
-    pairs = fitting.settings.scorer.pairs
-    return _Gathered(grown, await contrast(questions, tree.divider.weak_question, pairs))
+    chosen = fitting.settings.scorer
+    contrasts = await contrast(
+        questions,
+        None if chosen.negatives == "spoilt" else tree.divider.weak_question,
+        chosen.pairs,
+        spoilt=chosen.negatives != "weakened",
+    )
+    return _Gathered(grown, contrasts)
 
 
 def _demand_a_server(grown: Sequence[Sequence[Node]], contrasts: Contrasts) -> None:

@@ -35,12 +35,12 @@ from augcon.scorer import (
 from augcon.scorer.linear import LAYOUT
 
 ITEMS = [Item("The mill.", "Who?"), Item("青石镇的石桥。", "谁修的？"), Item("", "?")]
-HEAD = (0.1, -2.0 / 3.0, 1e-17, 5.0)
+HEAD = (0.1, -2.0 / 3.0, 1e-17, 5.0)  # three hidden numbers, and what the heuristic says
 
 
 def embedding(request: Request) -> Reply:
     draw = np.random.default_rng(len(request.text))
-    return Reply(embedding=tuple(draw.normal(size=len(HEAD)).astype(np.float32).tolist()))
+    return Reply(embedding=tuple(draw.normal(size=len(HEAD) - 1).astype(np.float32).tolist()))
 
 
 def embedder(name: str = "base-1") -> Caller:
@@ -187,7 +187,7 @@ async def test_a_head_goes_only_with_the_model_and_the_layout_that_it_was_fitted
     with pytest.raises(ScorerError, match="no embeddings are served here"):
         await load_linear(saved, card, None)
     shorter = Caller(FakeModel(lambda _: Reply(embedding=(1.0, 2.0)), "base-1"), MemoryJournal())
-    with pytest.raises(ScorerError, match="with 4 numbers, and this one gives 2"):
+    with pytest.raises(ScorerError, match="with 3 numbers, and this one gives 2"):
         await load_linear(saved, card, shorter)
     silent = Caller(FakeModel(lambda _: Reply(), "base-1"), MemoryJournal())
     with pytest.raises(ScorerError, match="gives none now"):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import random
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,7 +17,6 @@ from augcon.records import UNSCORED, Context, Document, Question
 from augcon.scorer import (
     Accuracy,
     Contrast,
-    HeuristicScorer,
     Item,
     LinearScorer,
     Score,
@@ -25,6 +25,7 @@ from augcon.scorer import (
     features,
     fit,
 )
+from augcon.scorer.heuristic import weigh
 
 HIDDEN = 32
 
@@ -48,7 +49,7 @@ async def test_every_question_is_set_against_a_weak_one_of_each_kind() -> None:
         return f"weak by {kind}"
 
     questions = [Question.of(root(n), f"good {n}", 0) for n in range(3)]
-    gathered = await contrast(questions, weak, 3)
+    gathered = await contrast(questions, weak, 3, spoilt=False)
     assert sorted((c.better, c.worse, c.kind) for c in gathered.pairs) == sorted(
         (f"good {n}", f"weak by {kind}", kind) for n in range(3) for kind in Weakening
     )
@@ -60,8 +61,8 @@ async def test_the_contrasted_questions_are_drawn_from_all_contexts_whatever_the
         return "weak"
 
     questions = [Question.of(root(n), f"good {n} {k}", 0) for n in range(4) for k in range(20)]
-    drawn = await contrast(questions, weak, 20)
-    again = await contrast(questions[::-1], weak, 20)
+    drawn = await contrast(questions, weak, 20, spoilt=False)
+    again = await contrast(questions[::-1], weak, 20, spoilt=False)
     assert drawn.pairs == again.pairs
     assert len({c.context.id for c in drawn.pairs}) == 4
     assert len({c.better for c in drawn.pairs}) == 20
@@ -74,9 +75,14 @@ async def test_the_books_of_the_contrasts_add_up() -> None:
         return "good 0" if kind is Weakening.BOTH else "weak"
 
     questions = [Question.of(root(n), f"good {n}", 0) for n in range(4)]
-    gathered = await contrast(questions, weak, 500)
+    gathered = await contrast(questions, weak, 500, spoilt=False)
     assert (gathered.entered, gathered.same, gathered.failed) == (12, 1, 4)
     assert gathered.entered == len(gathered.pairs) + gathered.same + gathered.failed
+
+
+def unweighed(differences: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+    """Features where the heuristic says the same of both questions."""
+    return np.pad(differences, ((0, 0), (0, 1))).astype(np.float32)
 
 
 def test_the_fit_finds_a_planted_direction() -> None:
@@ -85,8 +91,9 @@ def test_the_fit_finds_a_planted_direction() -> None:
     planted = np.zeros(HIDDEN)
     planted[:2] = (1.0, -1.0)
     differences = draw.normal(size=(len(pairs), HIDDEN)) + planted
-    found = fit(pairs, differences.astype(np.float32), 0.2)
-    head = np.array(found.head)
+    found = fit(pairs, unweighed(differences), 0.2)
+    head = np.array(found.head[:-1])
+    assert found.head[-1] == 0.0
     cosine = head @ planted / np.linalg.norm(head) / np.linalg.norm(planted)
     assert cosine > 0.7
     assert found.held_out["all"].interval[0] > 0.6
@@ -101,10 +108,23 @@ def test_the_fit_is_at_chance_on_noise_and_does_not_hide_it() -> None:
     for seed in range(5):
         draw = np.random.default_rng(seed)
         pairs = contrasts(30, 6)
-        differences = draw.normal(size=(len(pairs), HIDDEN)).astype(np.float32)
+        differences = unweighed(draw.normal(size=(len(pairs), HIDDEN)))
         low, high = fit(pairs, differences, 0.3).held_out["all"].interval
         covered += low <= 0.5 <= high
     assert covered >= 4
+
+
+def test_a_head_of_few_pairs_leans_on_the_heuristic_rather_than_on_chance() -> None:
+    """With more hidden numbers than pairs, any of these agrees with all pairs by chance."""
+    draw = np.random.default_rng(3)
+    pairs = contrasts(12, 4)
+    hidden = draw.normal(size=(len(pairs), 200))
+    said = draw.normal(0.5, 0.3, size=(len(pairs), 1))
+    found = fit(pairs, np.hstack([hidden, said]).astype(np.float32), 0.25)
+    assert found.head[-1] > 10 * max(np.abs(found.head[:-1]))
+    assert found.held_out["all"].share > 0.8
+    alone = fit(pairs, unweighed(hidden), 0.25)
+    assert alone.held_out["all"].share < 0.8
 
 
 def test_pairs_of_a_root_are_trained_on_or_tested_on_and_never_both() -> None:
@@ -113,21 +133,21 @@ def test_pairs_of_a_root_are_trained_on_or_tested_on_and_never_both() -> None:
     pairs = contrasts(40, 6)
     own = {f"{n}": draw.normal(size=256) for n in range(40)}
     differences = np.stack([own[pair.context.text.split()[2][:-1]] for pair in pairs])
-    found = fit(pairs, differences.astype(np.float32), 0.5)
+    found = fit(pairs, unweighed(differences), 0.5)
     assert found.held_out["all"].share < 0.85
     assert found.held_out["all"].pairs == 120
 
 
 def test_a_single_root_is_enough_to_fit_and_to_test() -> None:
     pairs = contrasts(1, 30)
-    differences = np.ones((30, 4), dtype=np.float32)
-    found = fit(pairs, differences + np.eye(30, 4, dtype=np.float32), 0.2)
+    differences = np.ones((30, 4))
+    found = fit(pairs, unweighed(differences + np.eye(30, 4)), 0.2)
     assert found.held_out["all"].pairs == 6
     assert found.trained_on == 24
 
 
 def test_the_fit_is_the_same_every_time() -> None:
-    differences = np.random.default_rng(2).normal(size=(60, HIDDEN)).astype(np.float32)
+    differences = unweighed(np.random.default_rng(2).normal(size=(60, HIDDEN)))
     assert fit(contrasts(10, 6), differences, 0.2) == fit(contrasts(10, 6), differences, 0.2)
 
 
@@ -202,11 +222,11 @@ def test_the_pilot_of_a_stream_is_that_of_all_roots_in_the_order_of_their_ids(
     assert draw_pilot(iter(roots), pairs, share, units_per_node) == expected
 
 
-async def test_hidden_states_are_asked_for_context_and_question_together() -> None:
+async def test_features_are_the_hidden_state_of_both_texts_and_what_the_heuristic_says() -> None:
     model = FakeModel(lambda _: Reply(embedding=(1.0, 2.0)))
     embed = features(Caller(model, MemoryJournal()))
     hidden = await embed(" The mill. ", "Who?")
-    assert hidden.tolist() == [1.0, 2.0]
+    assert hidden.tolist() == [1.0, 2.0, np.float32(weigh(" The mill. ", "Who?"))]
     assert model.requests == [Request("embedding", text="The mill.\n\nWho?")]
 
 
@@ -223,54 +243,14 @@ async def test_the_linear_scorer_gives_the_product_and_marks_what_it_could_not_s
             raise RequestRefused("too long")
         return Reply(embedding=(1.0, float(len(request.text))))
 
-    scorer = LinearScorer(features(Caller(FakeModel(reply), MemoryJournal())), (2.0, -1.0), "m")
-    asked = [Item("The mill.", text) for text in ("Who?", "refused", "Why so?")]
+    embed = features(Caller(FakeModel(reply), MemoryJournal()))
+    scorer = LinearScorer(embed, (2.0, -1.0, 0.5), "m")
+    asked = [Item("The mill.", text) for text in ("Who?", "refused", "Why is the mill so?")]
     lengths = [len(f"The mill.\n\n{item.question}") for item in asked]
+    weighed = [np.float32(weigh(item.context, item.question)) / 2 for item in asked]
+    assert weighed[2] > 0
     assert await scorer.score(asked) == [
-        Score(2.0 - lengths[0]),
+        Score(2.0 - lengths[0] + weighed[0]),
         Score(UNSCORED, "request_refused: too long"),
-        Score(2.0 - lengths[2]),
+        Score(2.0 - lengths[2] + weighed[2]),
     ]
-
-
-ENGLISH = (
-    "The mill of Harwick was built by Tom Hale in 1801. It ground corn for nine villages. "
-    "In 1830 a fire destroyed the wooden wheel, and his daughter replaced it with iron."
-)
-CHINESE = (
-    "青石镇的石桥由李文远于1801年修建，连接两岸的集市。"
-    "1830年洪水冲垮了桥墩，他的女儿用铁梁重修了石桥。"
-)
-
-
-@pytest.mark.parametrize(
-    ("context", "good", "poor"),
-    [
-        (
-            ENGLISH,
-            "How did the fire of 1830 change the wheel that Tom Hale built for the mill?",
-            "What is the economic outlook for renewable energy in northern Europe?",
-        ),
-        (
-            ENGLISH,
-            "Who replaced the wooden wheel of the mill of Harwick with iron?",
-            "Why?",
-        ),
-        (
-            CHINESE,
-            "1830年的洪水冲垮桥墩后，青石镇的石桥是如何重修的？",
-            "新能源汽车的销量在未来几年会怎样变化？",
-        ),
-        (CHINESE, "李文远于1801年修建的石桥连接了什么？", "为什么？"),
-    ],
-)
-async def test_the_heuristic_prefers_a_question_that_its_context_answers(
-    context: str, good: str, poor: str
-) -> None:
-    better, worse = await HeuristicScorer().score([Item(context, good), Item(context, poor)])
-    assert better.value > worse.value
-
-
-async def test_the_heuristic_gives_nothing_for_a_question_without_a_word() -> None:
-    scored = await HeuristicScorer().score([Item("The mill.", "?!"), Item("", "Who?")])
-    assert scored == [Score(0.0), Score(0.0)]

@@ -27,7 +27,7 @@ from augcon.prompts import Library
 from augcon.prompts.library import prompt_language
 from augcon.prompts.size import prompt_tokens
 from augcon.records import Context, Granularity
-from augcon.scorer import draw_pilot, read_card
+from augcon.scorer import Spoiling, draw_pilot, read_card
 from augcon.select import quota_of
 from augcon.store.outlook import Asking, Forecast
 
@@ -224,11 +224,12 @@ def _small(
 def _ask_contrasts(
     total: _Sum, pilot: list[Context], settings: Settings, library: Library, served: Served
 ) -> None:
-    """Weak questions about nodes of the pilot, and their hidden states."""
+    """Worse questions about nodes of the pilot, and their hidden states."""
     trees = [(root, expect_tree(root, 1, 1.0, settings)) for root in pilot]
     nodes = sum(tree.nodes for _, tree in trees)
     drawn = min(1.0, settings.scorer.pairs / max(1.0, nodes))
     embedded = _is_embedded_for(settings, served)
+    negatives = settings.scorer.negatives
 
     @cache
     def known(name: str) -> _Language:
@@ -238,7 +239,9 @@ def _ask_contrasts(
         language = known(prompt_language(root.language))
         rates, weak, asked = language.rates, language.sizes.weak, drawn * tree.nodes
         text = rates.context * tree.units
-        for kind in weak:
+        if negatives != "weakened":
+            total.vectors.add(len(Spoiling) * asked, text + rates.question, 0)
+        for kind in weak if negatives != "spoilt" else ():
             if is_embedded(settings):
                 total.texts.add(asked, SMALL_WEAK_PROMPT + text, SMALL_WEAK_QUESTION)
             else:

@@ -12,7 +12,7 @@ from augcon.scorer.accuracy import (
     tested_pairs,
 )
 from augcon.scorer.base import Item, Score, Scorer
-from augcon.scorer.contrast import Contrast, Contrasts, contrast, draw_pilot
+from augcon.scorer.contrast import Contrast, Contrasts, Spoiling, contrast, draw_pilot
 from augcon.scorer.heuristic import HeuristicScorer
 from augcon.scorer.judge import JudgeScorer, gives_logprobs, load_judge
 from augcon.scorer.linear import FEWEST_PAIRS, Fit, LinearScorer, features, fit, load_linear
@@ -34,6 +34,7 @@ __all__ = [
     "RandomScorer",
     "Score",
     "Scorer",
+    "Spoiling",
     "accuracy_by_kind",
     "chance_warning",
     "contrast",

@@ -1,9 +1,13 @@
 """The contrastive scorer on a frozen base: a linear head on the last token's hidden state.
 
 The paper's scorer is the base model with a linear head, trained with the pairwise logistic loss
-L = -E[log σ(Sc(C, q+) - Sc(C, q-))] (section 3.2). With the base frozen, Sc(C, q) = w · h(C, q),
-and the loss is logistic regression without intercept on differences h(C, q+) - h(C, q-): convex,
+L = -E[log σ(Sc(C, q+) - Sc(C, q-))] (section 3.2). With the base frozen, Sc(C, q) = w · x(C, q),
+and the loss is logistic regression without intercept on differences x(C, q+) - x(C, q-): convex,
 fitted in milliseconds, no torch.
+
+x is the hidden state and, as its last number, what the heuristic says, which is hardly penalised:
+the head learns what a hidden state has to add. Alone it learns from few pairs what they have in
+common by chance (`docs/ranking.md`).
 """
 
 from __future__ import annotations
@@ -25,6 +29,7 @@ from augcon.llm.call import Caller, Unusable
 from augcon.scorer.accuracy import Accuracy, accuracy_by_kind, tested_pairs
 from augcon.scorer.base import Item, Score
 from augcon.scorer.contrast import Contrast
+from augcon.scorer.heuristic import weigh
 from augcon.scorer.saved import Card, write_card
 
 __all__ = ["FEWEST_PAIRS", "Accuracy", "Fit", "LinearScorer", "features", "fit", "load_linear"]
@@ -32,6 +37,7 @@ __all__ = ["FEWEST_PAIRS", "Accuracy", "Fit", "LinearScorer", "features", "fit",
 Vectors = npt.NDArray[np.float32]
 FEWEST_PAIRS = 24  # below this, a head of hundreds of weights learns noise
 STRENGTHS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # inverse L2 penalties that are tried
+HEURISTIC_WEIGHT = 30.0  # beside hidden numbers that differ by about 1
 FOLDS = 4
 LAYOUT = 1  # of `features`: a saved head goes with the layout that it was fitted on
 WEIGHTS = "weights.npz"
@@ -39,7 +45,10 @@ WEIGHTS = "weights.npz"
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """A head (hidden,) and its accuracy on roots that it was not fitted on, by kind and in all."""
+    """A head (hidden + 1,) and its accuracy on roots that it was not fitted on, by kind and in all.
+
+    Its last number is the heuristic's weight. It goes with features as they come, unscaled.
+    """
 
     head: tuple[float, ...]
     strength: float
@@ -48,7 +57,8 @@ class Fit:
 
 
 def features(caller: Caller) -> Callable[[str, str], Coroutine[Any, Any, Vectors]]:
-    """h(C, q): the hidden state (hidden,) that the server's embedding endpoint gives."""
+    """x(C, q), (hidden + 1,): the hidden state that the server's embedding endpoint gives, and what
+    the heuristic says."""
 
     def read(reply: Reply) -> Vectors:
         if not reply.embedding or not all(map(math.isfinite, reply.embedding)):
@@ -57,14 +67,15 @@ def features(caller: Caller) -> Callable[[str, str], Coroutine[Any, Any, Vectors
 
     async def embed(context: str, question: str) -> Vectors:
         text = f"{context.strip()}\n\n{question.strip()}"
-        return await caller.ask(Request("embedding", text=text), read)
+        hidden = await caller.ask(Request("embedding", text=text), read)
+        return np.append(hidden, np.float32(weigh(context, question)))
 
     return embed
 
 
 @dataclass(frozen=True, slots=True)
 class LinearScorer:
-    """Sc(C, q) = head · h(C, q); `base` names the model whose hidden states these are."""
+    """Sc(C, q) = head · x(C, q); `base` names the model whose hidden states these are."""
 
     embed: Callable[[str, str], Coroutine[Any, Any, Vectors]]
     head: tuple[float, ...]
@@ -82,14 +93,14 @@ class LinearScorer:
 
     async def _score(self, item: Item) -> Score:
         try:
-            hidden = await self.embed(item.context, item.question)
+            found = await self.embed(item.context, item.question)
         except ItemError as error:
             return Score(why_none=f"{error.reason}: {error.detail}")
-        return Score(float(np.asarray(self.head) @ hidden.astype(np.float64)))
+        return Score(float(np.asarray(self.head) @ found.astype(np.float64)))
 
     def save(self, folder: Path) -> None:
         np.savez(folder / WEIGHTS, head=np.asarray(self.head, dtype=np.float64))
-        write_card(folder, Card(self.kind, self.base, hidden=len(self.head), layout=LAYOUT))
+        write_card(folder, Card(self.kind, self.base, hidden=len(self.head) - 1, layout=LAYOUT))
 
 
 async def load_linear(folder: Path, card: Card, embedder: Caller | None) -> LinearScorer:
@@ -109,7 +120,7 @@ async def load_linear(folder: Path, card: Card, embedder: Caller | None) -> Line
         raise ScorerError(f"{fitted}, not of {embedder.model.name!r}; see --model, --base-url")
     embed = features(embedder)
     try:
-        hidden = len(await embed("One.", "Which?"))
+        hidden = len(await embed("One.", "Which?")) - 1
     except ItemError as error:
         raise ScorerError(f"{fitted}, which gives none now: {error}") from error
     if hidden != card.hidden:
@@ -123,15 +134,15 @@ def _read_head(folder: Path, card: Card) -> tuple[float, ...]:
             head = weights["head"]
     except (OSError, ValueError, KeyError, BadZipFile) as error:
         raise ScorerError(f"{folder}: its {WEIGHTS} is damaged ({error})") from error
-    if head.shape != (card.hidden,) or not np.isfinite(head).all():
-        raise ScorerError(f"{folder}: its {WEIGHTS} holds no {card.hidden} weights")
+    if head.shape != (card.hidden + 1,) or not np.isfinite(head).all():
+        raise ScorerError(f"{folder}: its {WEIGHTS} holds no {card.hidden + 1} weights")
     return tuple(head.tolist())
 
 
 def fit(contrasts: Sequence[Contrast], differences: Vectors, held_out: float) -> Fit:
     """Fit the head and measure it.
 
-    differences  (n_pairs, hidden): h(C, q+) - h(C, q-), in the order of `contrasts`
+    differences  (n_pairs, hidden + 1): x(C, q+) - x(C, q-), in the order of `contrasts`
     held_out     share of the roots whose pairs are only tested on
 
     The L2 penalty is chosen by cross-validation over roots, on the training part alone. After
@@ -149,14 +160,21 @@ def fit(contrasts: Sequence[Contrast], differences: Vectors, held_out: float) ->
 def _fit(contrasts: Sequence[Contrast], differences: Vectors, held_out: float) -> Fit:
     roots = np.array([c.context.root_id for c in contrasts])
     test = tested_pairs(contrasts, held_out)
-    scale = differences.std(axis=0).mean() or 1.0
-    scaled = differences.astype(np.float64) / scale
+    scales = _scales(differences)
+    scaled = differences.astype(np.float64) * scales
     strength = _best_strength(scaled[~test], roots[~test])
     right = scaled[test] @ _head(scaled[~test], strength) > 0
     tested = [contrast for contrast, out in zip(contrasts, test, strict=True) if out]
     accuracy = accuracy_by_kind(tested, right)
-    head = _head(scaled, strength) / scale
+    head = _head(scaled, strength) * scales
     return Fit(tuple(head.tolist()), strength, int((~test).sum()), accuracy)
+
+
+def _scales(differences: Vectors) -> npt.NDArray[np.float64]:
+    """What each feature is multiplied with, (hidden + 1,): the more, the less it is penalised."""
+    scales = np.full(differences.shape[1], 1.0 / (differences[:, :-1].std(axis=0).mean() or 1.0))
+    scales[-1] = HEURISTIC_WEIGHT
+    return scales
 
 
 def _head(differences: npt.NDArray[np.float64], strength: float) -> npt.NDArray[np.float64]:
