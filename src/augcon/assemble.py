@@ -9,7 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from augcon.answer import GenerateResponder, Responder
+from augcon.answer import (
+    Checking,
+    GenerateResponder,
+    LexicalVerifier,
+    ModelVerifier,
+    Responder,
+    Verifier,
+)
 from augcon.config import Settings
 from augcon.corpus import count_units, sentence_spans
 from augcon.errors import SettingsError
@@ -23,6 +30,7 @@ from augcon.tree import Divider, RewriteDivider, Tree
 
 __all__ = [
     "EXAMPLE_UNITS",
+    "assemble_checking",
     "assemble_generator",
     "assemble_small_responder",
     "assemble_tree",
@@ -108,6 +116,16 @@ def assemble_small_responder(settings: Settings, models: Models, library: Librar
     return TunedResponder(models.generator, models.encoder, sentence_spans, Exchange.of(library))
 
 
+def assemble_checking(settings: Settings, models: Models, library: Library) -> Checking:
+    """What stage 3's answers have to pass."""
+    verifier: Verifier | None = None
+    if settings.answers.verify == "lexical":
+        verifier = LexicalVerifier()
+    elif settings.answers.verify == "model":
+        verifier = ModelVerifier(_asker(settings, models), library)
+    return Checking(verifier, settings.answers.mention_source)
+
+
 def longest_request(settings: Settings) -> int:
     """About the tokens of the longest prompt with its reply, with room for a wasteful tokenizer."""
     library = library_of(settings)
@@ -123,6 +141,8 @@ def longest_request(settings: Settings) -> int:
         )
         shots = sum(shown[: settings.answers.shots]) * tokens_per_unit(language)
         longest = max(longest, tree + context, prompt_tokens(answer) + shots + context)
+        for name in ("revise", "verify"):  # with an answer as long as its context
+            longest = max(longest, prompt_tokens(library.prompt(name, language)) + 2 * context)
     return math.ceil(TOKENIZER_MARGIN * longest / 256) * 256 + settings.model.max_tokens
 
 

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from augcon.answer import Responder, check_answer
+from augcon.answer import Checking, Responder
 from augcon.config import SelectionSettings
 from augcon.errors import ItemError
 from augcon.records import Answer, Augmented, Context, Judged, Node, Question, failed
@@ -35,6 +35,7 @@ class Stages:
     tree: Tree
     scorer: asyncio.Future[Scorer]
     responder: asyncio.Future[Responder]
+    checking: Checking
     selection: SelectionSettings
     max_passes: int
 
@@ -86,10 +87,10 @@ async def _answered(
     async def answer(question: Question) -> Answer:
         kind = granularity(question.context, root)
         try:
-            text = await responder.respond(question)
+            settled = await stages.checking.settle(question, responder)
         except ItemError as error:
             return Answer(question, "", kind, failed(error.reason, error.detail))
-        return Answer(question, text, kind, check_answer(question, text))
+        return Answer(question, settled.text, kind, settled.verdict, settled.verification)
 
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(answer(question)) for question in questions]

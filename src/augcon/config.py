@@ -186,6 +186,14 @@ class AnswerSettings(_Strict):
         description="how the embedded model answers: the closest sentences of the context, "
         "word for word, or in its own words where these are the context's",
     )
+    verify: Literal["off", "lexical", "model"] = Field(
+        "lexical",
+        description="whether the context supports an answer: by its words, which costs nothing, "
+        "or then by the model, sentence by sentence",
+    )
+    mention_source: bool = Field(
+        False, description="let answers speak of 'the passage', for principles that ask for it"
+    )
     principles: Path | None = Field(None, description="a file of principles in place of ours")
     examples: Path | None = Field(None, description="JSONL of annotated context, question, answer")
     shots: Count = Field(4, description="few-shot examples in the answering prompt")
@@ -213,6 +221,15 @@ class Settings(_Strict):
     selection: SelectionSettings = Field(default_factory=SelectionSettings)
     answers: AnswerSettings = Field(default_factory=AnswerSettings)
     budget: BudgetSettings = Field(default_factory=BudgetSettings)
+
+    @model_validator(mode="after")
+    def _has_a_judge(self) -> Settings:
+        if self.model.kind == "embedded" and self.answers.verify == "model":
+            raise ValueError(
+                "the embedded model is too small to verify answers: set answers.verify to "
+                "'lexical', or name another model"
+            )
+        return self
 
     @model_validator(mode="after")
     def _has_prices(self) -> Settings:

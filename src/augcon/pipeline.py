@@ -13,7 +13,7 @@ import asyncio
 import time
 
 from augcon.admission import cut_id, cut_roots
-from augcon.assemble import assemble_tree, library_of, longest_request
+from augcon.assemble import assemble_checking, assemble_tree, library_of, longest_request
 from augcon.augment import Stages, augment
 from augcon.config import SelectionSettings, Settings
 from augcon.corpus import Corpus
@@ -120,7 +120,8 @@ def _prepared(
         prepare_responder(settings, models, library, run.ledger.languages(), run.remember)
     )
     scorer.add_done_callback(lambda _: watch.go_on_to("questions and answers"))
-    return Stages(tree, scorer, responder, settings.selection, settings.tree.max_passes)
+    checking = assemble_checking(settings, models, library)
+    return Stages(tree, scorer, responder, checking, settings.selection, settings.tree.max_passes)
 
 
 def _expect(settings: Settings, run: Run, watch: Watch, served: Served) -> None:

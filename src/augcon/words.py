@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 __all__ = [
     "NUMBER_WORDS",
+    "STOP_WORDS",
     "content_words",
     "foreign_name",
     "is_negative",

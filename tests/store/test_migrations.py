@@ -62,7 +62,9 @@ def as_first_version(run: Path, to: Path) -> Path:
         old.executescript(FIRST.read_text(encoding="utf-8") + "PRAGMA user_version=1;")
         old.execute("ATTACH ? AS new", (str(run / "run.db"),))
         for table in TABLES:
-            old.execute(f"INSERT INTO main.{table} SELECT * FROM new.{table}")
+            names = [row[1] for row in old.execute(f"PRAGMA main.table_info({table})")]
+            columns = ", ".join(f'"{name}"' for name in names)
+            old.execute(f"INSERT INTO main.{table} SELECT {columns} FROM new.{table}")
         old.create_function("first_form", 1, first_form)
         old.execute(
             "INSERT INTO main.journal SELECT identity, model, endpoint, accepted, prompt_tokens, "

@@ -34,7 +34,11 @@ def as_record(pair: Pair) -> Row:
             "end": pair.end,
             "page": None,
         },
-        "meta": {"context_id": pair.context_id, "root_id": pair.root_id},
+        "meta": {
+            "context_id": pair.context_id,
+            "root_id": pair.root_id,
+            **({"verification": pair.verification.as_json()} if pair.verification else {}),
+        },
     }
 
 

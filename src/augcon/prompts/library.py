@@ -22,6 +22,8 @@ LANGUAGES = ("en", "zh")
 INPUTS = {
     "tree": ("context",),
     "answer": ("context", "question"),
+    "revise": ("context", "question", "draft", "finding"),
+    "verify": ("context", "question", "answer", "claim"),
     "judge": ("question", "reference", "answer"),
     "small_question": ("context",),
     "tuned_question": ("context",),
@@ -30,12 +32,14 @@ INPUTS = {
 OUTPUTS = {
     "tree": ("question", "first", "second"),
     "answer": ("answer",),
+    "revise": ("answer",),
+    "verify": ("evidence", "verdict"),
     "judge": ("reason", "grade"),
     "small_question": ("question",),
     "tuned_question": ("question",),
     "tuned_answer": ("answer",),
 }
-PROMPTS = ("tree", "answer", "judge")
+PROMPTS = ("tree", "answer", "revise", "verify", "judge")
 # Of the embedded model, which reads English.
 SMALL_PROMPTS = {"en": ("small_question", "tuned_question", "tuned_answer"), "zh": ()}
 

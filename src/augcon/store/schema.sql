@@ -1,4 +1,4 @@
--- Version 2. A row of documents, contexts, nodes, questions or answers is one item of the books:
+-- Version 3. A row of documents, contexts, nodes, questions or answers is one item of the books:
 -- state is pending, kept, rejected or failed, with a reason for the last two. What is changed here
 -- is changed in migrations/ too, for the databases that are there.
 
@@ -109,5 +109,6 @@ CREATE TABLE answers (
     state TEXT NOT NULL,
     reason TEXT NOT NULL,
     detail TEXT NOT NULL,
+    verification TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (root_id, question_id)
 ) WITHOUT ROWID;
