@@ -75,3 +75,15 @@ def test_probes_are_of_every_language_and_are_drawn_by_id_whatever_the_order() -
     assert len({root.id for root in drawn}) == 3
     assert len(draw_probes(english, 30)) == 20
     assert draw_probes([], 3) == []
+
+
+def test_verification_by_the_model_is_foreseen_and_that_by_words_is_free() -> None:
+    quiet = {**SERVER, "scorer.kind": "heuristic"}
+    off, lexical, model = (
+        expect(roots(10), load_settings(None, {**quiet, "answers.verify": how}))
+        for how in ("off", "lexical", "model")
+    )
+    assert off == lexical
+    assert model.pairs == lexical.pairs
+    assert model.texts.calls >= lexical.texts.calls + 2 * model.pairs
+    assert model.texts.before == lexical.texts.before

@@ -15,7 +15,15 @@ from functools import cache
 from augcon.answer import FEWEST_TO_SEARCH
 from augcon.assemble import is_embedded, library_of
 from augcon.config import Settings
-from augcon.forecast.rates import ASSUMED, GRADE_TOKENS, Rates, Served, Sizes
+from augcon.forecast.rates import (
+    ASSUMED,
+    CLAIM_TOKENS,
+    GRADE_TOKENS,
+    VERDICT_TOKENS,
+    Rates,
+    Served,
+    Sizes,
+)
 from augcon.prompts import Library
 from augcon.prompts.library import prompt_language
 from augcon.prompts.size import prompt_tokens
@@ -25,6 +33,8 @@ from augcon.select import quota_of
 from augcon.store.outlook import Asking, Forecast
 
 __all__ = ["expect"]
+
+REVISED = 0.05  # share of answers that are found wanting and asked for once more; assumed
 
 # Of the embedded model, as counted on examples/: questions and draws for a node asked, and texts
 # read by the reader or the encoder for each node and each answer.
@@ -153,10 +163,28 @@ def _ordinary(
             asked, rates.ours * sizes.tree + text, rates.divided + rates.parts * tree.units
         )
         total.texts.add(quota, rates.ours * sizes.answer + text + rates.question, rates.answer)
+        _ask_again(total, settings, language, quota, text)
         if ranked:
             total.vectors.add(asked, text + rates.question, 0)
 
     return ask
+
+
+def _ask_again(
+    total: _Sum, settings: Settings, language: _Language, answers: int, text: float
+) -> None:
+    """Answers that are revised, and those that the model verifies sentence by sentence.
+
+    text  tokens of the context of an answer
+    """
+    rates, sizes = language.rates, language.sizes
+    shown = text + rates.question + rates.answer
+    revised = REVISED * answers
+    total.texts.add(revised, rates.ours * sizes.revise + shown + CLAIM_TOKENS, rates.answer)
+    if settings.answers.verify == "model":
+        claims = (answers + revised) * max(1.0, rates.answer / CLAIM_TOKENS)
+        judged = rates.ours * sizes.verify + shown + CLAIM_TOKENS
+        total.texts.add(claims, judged, VERDICT_TOKENS)
 
 
 def _small(

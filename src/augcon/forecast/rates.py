@@ -15,6 +15,8 @@ __all__ = ["ASSUMED", "Rates", "Served", "Sizes"]
 QUESTION_TOKENS = 30
 ANSWER_TOKENS = 90
 GRADE_TOKENS = 60
+CLAIM_TOKENS = 30  # a sentence of an answer
+VERDICT_TOKENS = 60  # with the sentence that it rests on
 REPLY_OVERHEAD = 25
 TOKENS_PER_SECOND = 40.0  # of one call at a hosted or GPU server
 
@@ -91,6 +93,8 @@ class Sizes:
     tree: float
     weak: Mapping[Weakening, float]
     answer: float
+    revise: float
+    verify: float
     judge: float
     annotated: int
     example: float
@@ -104,12 +108,15 @@ class Sizes:
         )
         answer = library.prompt("answer", language).with_examples(shown)
         answer = answer.filled(principles=library.principles(language))
-        judge = library.prompt("judge", language)
+        revise = library.prompt("revise", language).filled(principles=library.principles(language))
+        verify, judge = library.prompt("verify", language), library.prompt("judge", language)
         texts = [text for example in shown for text in example.values()]
         return cls(
             tree=_units_around(tree, form, len(tree.examples)),
             weak={kind: _units_of_weak(tree, kind, form) for kind in Weakening},
             answer=_units_around(answer, form, settings.answers.shots),
+            revise=_units_around(revise, form, len(revise.examples)),
+            verify=_units_around(verify, form, len(verify.examples)),
             judge=_units_around(judge, form, len(judge.examples)),
             annotated=len(shown),
             example=sum(map(count_units, texts)) / max(1, len(shown)),
