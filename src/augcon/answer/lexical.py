@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from augcon.answer.numbers import MONTHS, numbers, readings
-from augcon.corpus import Span, sentence_spans
+from augcon.corpus import Span, count_units, sentence_spans
 from augcon.rouge import HAN, tokens
 from augcon.words import STOP_WORDS, stem
 
@@ -36,7 +36,8 @@ WEIGHTS = (2.8, 1.35)
 CONSTANT = -2.6
 LEAST_SCORE = 0.3  # of a claim that passes; with it hardly a claim of people's own answers fails
 WINDOW = 3  # sentences of the context that may support a claim together
-FEWEST_QUOTED = 2  # words between quotation marks that make a quotation
+FEWEST_QUOTED, FEWEST_QUOTED_ZH = 2, 4  # words and characters that make a quotation
+STOP = STOP_WORDS | {"yes", "however", "therefore", "thus", "because", "instead", "such", "while"}
 
 ZH_STOP_WORDS = frozenset(
     (
@@ -53,6 +54,12 @@ _NAME = re.compile(r"[^\W\d_]+(?:['’&-][^\W_]+)*")
 _QUOTED = re.compile(r"[“\"]([^“”\"]{3,300})[”\"]|「([^」]{3,300})」|《([^》]{2,100})》")
 _POSSESSIVE = re.compile(r"['’]s?$")
 ZH_NAMES = {"nr", "ns", "nt", "nz"}  # of people, places, organisations, and other ones
+ZH_PERSON = "nr"
+# Of the 100 most common ones; a person's name that begins otherwise is often an ordinary word.
+ZH_SURNAMES = (
+    "王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗郑梁谢宋唐许韩冯邓曹彭曾肖田董袁潘于蒋蔡余杜叶程苏"
+    "魏吕丁任沈姚卢姜崔钟谭陆汪范金石廖贾夏韦付方白邹孟熊秦邱江尹薛闫段雷侯龙史陶黎贺顾毛郝龚邵"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +169,7 @@ def _stems(text: str) -> list[str]:
     return [
         stem(word)
         for word in tokens(text)
-        if word not in STOP_WORDS and word not in ZH_STOP_WORDS and not word.isdigit()
+        if word not in STOP and word not in ZH_STOP_WORDS and not word.isdigit()
     ]
 
 
@@ -177,17 +184,27 @@ def _names(text: str) -> list[str]:
     if _HAN.search(text):
         import rjieba
 
-        found += [word for word, kind in rjieba.tag(text) if kind in ZH_NAMES and _is_zh_name(word)]
+        found += [word for word, kind in rjieba.tag(text) if _is_zh_name(word, kind)]
     return found
 
 
-def _is_zh_name(word: str) -> bool:
-    return len(word) > 1 and all(_HAN.match(sign) for sign in word)
+def _is_zh_name(word: str, kind: str) -> bool:
+    if kind not in ZH_NAMES or len(word) < 2 or not all(map(_HAN.match, word)):
+        return False
+    return kind != ZH_PERSON or len(word) > 3 or word[0] in ZH_SURNAMES
 
 
 def _quotations(text: str) -> list[str]:
-    found = ["".join(match.groups("")) for match in _QUOTED.finditer(text)]
-    return [quoted for quoted in found if len(tokens(quoted)) >= FEWEST_QUOTED]
+    """What stands between quotation marks, less single words: those are often meant otherwise."""
+    return [
+        quoted
+        for match in _QUOTED.finditer(text)
+        if _is_quoted(quoted := match[match.lastindex or 0])
+    ]
+
+
+def _is_quoted(text: str) -> bool:
+    return count_units(text) >= (FEWEST_QUOTED_ZH if _HAN.search(text) else FEWEST_QUOTED)
 
 
 def _plain(text: str) -> str:

@@ -73,7 +73,11 @@ def numbers(text: str) -> list[Number]:
     """
     plain = _LIST_MARK.sub(" ", unicodedata.normalize("NFKC", text))
     found = [Number(m[0], _of_digits(m)) for m in _DIGITS.finditer(plain)]
-    found += [n for m in _SPELLED.finditer(plain) if (n := Number(m[0], _of_words(m[0]))).value > 0]
+    found += [
+        Number(m[0], _of_words(m[0]))
+        for m in _SPELLED.finditer(plain)
+        if any(word in SPELLED for word in _WORD.findall(m[0].lower()))  # no bare "million"
+    ]
     found += [Number(m[0], value) for m in _ZH.finditer(plain) if (value := _of_zh(m)) is not None]
     return [
         n
@@ -132,10 +136,15 @@ def _of_words(text: str) -> float:
 def _of_zh(match: re.Match[str]) -> float | None:
     """The value of numerals that are a number by their shape or by what stands around them."""
     before, signs, after = match.groups()
-    counted = any(sign in ZH_SCALES or sign in ZH_MYRIADS for sign in signs[1:])
+    scaled = any(sign not in ZH_DIGITS for sign in signs)
     written = signs[0] in ZH_DIGITS or signs[0] == "十"
-    is_number = (counted and written) or (not counted and len(signs) >= FEWEST_ZH_DIGITS)
-    return _value_of_zh(signs) if before or is_number or (after and written) else None
+    if before:
+        is_number = True
+    elif len(signs) == 1:
+        is_number = written and after is not None
+    else:
+        is_number = written if scaled else len(signs) >= FEWEST_ZH_DIGITS
+    return _value_of_zh(signs) if is_number else None
 
 
 def _value_of_zh(signs: str) -> float:
