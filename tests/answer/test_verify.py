@@ -40,7 +40,7 @@ def judging(verdict: str, evidence: str = "") -> tuple[ModelVerifier, FakeModel]
 
     def script(request: Request) -> dict[str, str]:
         asked = request.messages[-1].content
-        quoted = "A flood took its wheel in March 1854" if MILL in asked else "它为九个村子磨黑麦"
+        quoted = "and it was never repaired" if MILL in asked else "此后再没有修复"
         return {"evidence": evidence or quoted, "verdict": verdict}
 
     found, model = asker(script)

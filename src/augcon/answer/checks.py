@@ -58,6 +58,12 @@ _REFUSES_ZH = re.compile(
     r"(?:该|这个|此)?问题?无法(?:回答|确定)|无法(?:回答|确定|提供|判断))",
     re.IGNORECASE,
 )
+# Of answering itself: a context that holds this tells the model to refuse.
+_WILL_NOT_ANSWER = re.compile(
+    r"\A\W*(?:(?:i['’]?m|i am) sorry,? (?:but )?)?i (?:can ?not|can['’]t|will not|won['’]t) "
+    r"(?:answer|help|assist|provide)|\A\W*(?:很?抱歉[，,]?)?我?(?:无法|不能|不会|拒绝)(?:回答|提供|协助|帮)",
+    re.IGNORECASE,
+)
 _STOPS = re.compile(r"[.!?。！？](?=\s|[”’\"']|\Z)|[。！？]")
 _NO_SENTENCE = re.compile(r"^(?:\s*(?:[-*•|>]|\d+[.)、]|```)|.*(?:://|`)\S*$)")
 
@@ -69,9 +75,10 @@ def check_answer(question: Question, answer: str, may_mention_source: bool = Fal
         return rejected("empty_answer")
     if said == tokens(question.text):
         return rejected("repeats_question")
-    if answer.strip() in question.context.text:
-        return Verdict()
     checks = AnswerChecks(question.text, question.context.text, answer.strip())
+    if answer.strip() in question.context.text:
+        refused = checks.refusal_to_answer()
+        return rejected("refusal", refused) if refused else Verdict()
     faults: list[tuple[str, Callable[[], str]]] = [
         ("refusal", checks.refusal),
         ("wrong_language", checks.other_language),
@@ -95,6 +102,11 @@ class AnswerChecks:
     def refusal(self) -> str:
         found = _REFUSES.search(self.answer) or _REFUSES_ZH.search(self.answer)
         return self._new(found)
+
+    def refusal_to_answer(self) -> str:
+        """One that no story tells of, and a context that says it gives an order."""
+        found = _WILL_NOT_ANSWER.search(self.answer)
+        return found[0] if found and found[0] not in self.question else ""
 
     def mention(self) -> str:
         """A passage is spoken of that the reader never sees."""

@@ -101,6 +101,11 @@ class Passage:
         """A content word of the context, in any inflection, or letters of a longer Chinese one."""
         return word in self.stems or (bool(_HAN.match(word)) and word in self.whole)
 
+    def shares_a_word(self, claim: str) -> bool:
+        """Whether it has a content word or a number of the claim, if the claim has any."""
+        said, values = _stems(claim), readings(claim)
+        return not (said or values) or any(map(self.holds, said)) or bool(values & self.values)
+
     def knows(self, name: str) -> bool:
         """A name of the context or the question: in parts, as its initials, or as a month."""
         bare = _POSSESSIVE.sub("", name).casefold()

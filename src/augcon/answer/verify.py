@@ -20,7 +20,15 @@ from augcon.llm.base import Sampling
 from augcon.llm.call import Unusable
 from augcon.prompts import Asker, Library
 from augcon.prompts.library import prompt_language
-from augcon.records import Claim, ClaimVerdict, Question, Verdict, Verification, rejected
+from augcon.records import (
+    Claim,
+    ClaimVerdict,
+    Context,
+    Question,
+    Verdict,
+    Verification,
+    rejected,
+)
 from augcon.rouge import rouge_l_tokens, tokens
 from augcon.together import together
 
@@ -106,12 +114,8 @@ class ModelVerifier:
         }
 
         def usable(outputs: dict[str, str]) -> None:
-            word = read_grade(outputs["verdict"])
-            if (
-                GRADES[word] > 0
-                and located(outputs["evidence"], context.text, context.language) is None
-            ):
-                raise Unusable("the sentence that should support the claim is not in the context")
+            if GRADES[read_grade(outputs["verdict"])] > 0:
+                _demand_evidence(outputs["evidence"], values["claim"], context)
 
         outputs = await self.asker.ask(prompt, values, JUDGING, seed, usable)
         word = read_grade(outputs["verdict"])
@@ -141,17 +145,29 @@ def located(quoted: str, context: str, language: str) -> Span | None:
     """
     if _AROUND.sub("", quoted).casefold() in NO_EVIDENCE:
         return None
-    if (at := context.find(quoted.strip())) >= 0:
-        return Span(at, at + len(quoted.strip()))
     wanted, sentences = tokens(quoted), sentence_spans(context, language)
+    if (at := context.find(quoted.strip())) >= 0:
+        end = at + len(quoted.strip())
+        held = [s for s in sentences if s.start < end and s.end > at]
+        return Span(held[0].start, held[-1].end) if held else None
     best, most = None, LEAST_QUOTED
     for length in range(1, MOST_SENTENCES + 1):
         for first in range(len(sentences) - length + 1):
             run = Span(sentences[first].start, sentences[first + length - 1].end)
-            held = rouge_l_tokens(wanted, tokens(context[run.start : run.end])).precision
-            if held > most or (best is None and held == most):
-                best, most = run, held
+            share = rouge_l_tokens(wanted, tokens(context[run.start : run.end])).precision
+            if share > most or (best is None and share == most):
+                best, most = run, share
     return best
+
+
+def _demand_evidence(quoted: str, claim: str, context: Context) -> None:
+    """Raise Unusable for support by what is not in the context, or has no word of the claim: a
+    text that orders a verdict is no evidence for anything else that it could be asked about."""
+    if (found := located(quoted, context.text, context.language)) is None:
+        raise Unusable("the sentence that should support the claim is not in the context")
+    evidence = Passage(context.text[found.start : found.end], "", context.language)
+    if not evidence.shares_a_word(claim):
+        raise Unusable("the sentence that should support the claim has no word of it")
 
 
 def claim_spans(answer: str, language: str) -> list[Span]:
