@@ -26,6 +26,7 @@ __all__ = [
     "WEIGHTS",
     "Passage",
     "Support",
+    "content_stems",
     "is_verbatim",
     "lexical_support",
     "measures",
@@ -89,11 +90,11 @@ class Passage:
     def __init__(self, context: str, question: str, language: str) -> None:
         self.text = context
         self.spans = sentence_spans(context, language)
-        self.sentences = [set(_stems(context[s.start : s.end])) for s in self.spans]
+        self.sentences = [set(content_stems(context[s.start : s.end])) for s in self.spans]
         self.stems: set[str] = set().union(*self.sentences)
         self.whole = _plain(context)
         self.known = f"{self.whole} {_plain(question)}"
-        self.known_stems = self.stems | set(_stems(question))
+        self.known_stems = self.stems | set(content_stems(question))
         self.values = readings(f"{context}\n{question}")
         self.initials = "".join(word[0] for word in _NAME.findall(f"{context} {question}")).lower()
 
@@ -103,7 +104,7 @@ class Passage:
 
     def shares_a_word(self, claim: str) -> bool:
         """Whether it has a content word or a number of the claim, if the claim has any."""
-        said, values = _stems(claim), readings(claim)
+        said, values = content_stems(claim), readings(claim)
         return not (said or values) or any(map(self.holds, said)) or bool(values & self.values)
 
     def knows(self, name: str) -> bool:
@@ -122,7 +123,7 @@ class Passage:
 
 def lexical_support(claim: str, passage: Passage) -> Support:
     """What the words of the passage say of one claim."""
-    evidence = _best_window(_stems(claim), passage)
+    evidence = _best_window(content_stems(claim), passage)
     if is_verbatim(claim, passage):
         return Support(1.0, (), evidence)
     missing = _missing(claim, passage)
@@ -144,7 +145,7 @@ def measures(claim: str, passage: Passage, missing: Sequence[str]) -> tuple[floa
     held             the share of its content words that the passage holds; 1 where it has none
     nothing_missing  1 where nothing is missing, else 0
     """
-    said = _stems(claim)
+    said = content_stems(claim)
     held = sum(passage.holds(word) for word in said) / len(said) if said else 1.0
     return held, float(not missing)
 
@@ -169,7 +170,7 @@ def _best_window(said: Sequence[str], passage: Passage) -> Span | None:
     return best
 
 
-def _stems(text: str) -> list[str]:
+def content_stems(text: str) -> list[str]:
     """The content words of a text in order, without inflection; numbers are no words."""
     return [
         stem(word)
