@@ -88,7 +88,6 @@ class Passage:
     """
 
     def __init__(self, context: str, question: str, language: str) -> None:
-        self.text = context
         self.spans = sentence_spans(context, language)
         self.sentences = [set(content_stems(context[s.start : s.end])) for s in self.spans]
         self.stems: set[str] = set().union(*self.sentences)
@@ -115,7 +114,7 @@ class Passage:
         parts = [part for part in re.split(r"[-'’&]", bare) if part]
         return (
             all(stem(part) in self.known_stems or part in STOP_WORDS for part in parts)
-            or bare in self.known
+            or f" {_plain(bare)} " in f" {self.known} "
             or (MONTHS.get(bare) in self.values)
             or (name.isupper() and len(bare) > 1 and bare in self.initials)
         )
