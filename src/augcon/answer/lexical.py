@@ -33,8 +33,8 @@ __all__ = [
 ]
 
 MEASURES = ("held", "nothing_missing")
-WEIGHTS = (2.8, 1.35)
-CONSTANT = -2.6
+WEIGHTS = (2.86, 1.3)
+CONSTANT = -2.61
 LEAST_SCORE = 0.3  # of a claim that passes; with it hardly a claim of people's own answers fails
 WINDOW = 3  # sentences of the context that may support a claim together
 FEWEST_QUOTED, FEWEST_QUOTED_ZH = 2, 4  # words and characters that make a quotation
@@ -51,7 +51,7 @@ ZH_STOP_WORDS = frozenset(
     ).split()
 )
 _HAN = re.compile(f"[{HAN}]")
-_NAME = re.compile(r"[^\W\d_]+(?:['’&-][^\W_]+)*")
+_NAME = re.compile(r"[^\W\d_]{2,}(?:['’&-][^\W_]+)*")
 _QUOTED = re.compile(r"[“\"]([^“”\"]{3,300})[”\"]|「([^」]{3,300})」|《([^》]{2,100})》")
 _POSSESSIVE = re.compile(r"['’]s?$")
 ZH_NAMES = {"nr", "ns", "nt", "nz"}  # of people, places, organisations, and other ones
