@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from augcon import rouge_l
@@ -57,7 +57,6 @@ def test_english_scores_as_the_published_scorer_defines_it(one: str, other: str)
 
 
 @given(mixed, mixed)
-@settings(deadline=None)
 def test_precision_one_way_is_recall_the_other_way(one: str, other: str) -> None:
     there, back = rouge_l(one, other), rouge_l(other, one)
     assert there.precision == back.recall
@@ -66,20 +65,17 @@ def test_precision_one_way_is_recall_the_other_way(one: str, other: str) -> None
 
 
 @given(mixed)
-@settings(deadline=None)
 def test_a_text_is_all_of_itself(text: str) -> None:
     assert rouge_l(text, text).precision == (1.0 if tokens(text) else 0.0)
 
 
 @given(mixed, mixed, mixed)
-@settings(deadline=None)
 def test_a_text_is_all_of_whatever_holds_it_between_spaces(a: str, text: str, b: str) -> None:
     if tokens(text):
         assert rouge_l(text, f"{a} {text} {b}").precision == 1.0
 
 
 @given(mixed)
-@settings(deadline=None)
 def test_token_spans_say_where_the_tokens_stand(text: str) -> None:
     spans = token_spans(text)
     assert [span.text for span in spans] == tokens(text)

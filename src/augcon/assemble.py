@@ -9,7 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from augcon.answer import GenerateResponder, Responder
+from augcon.answer import (
+    Checking,
+    GenerateResponder,
+    LexicalVerifier,
+    ModelVerifier,
+    Responder,
+    Verifier,
+)
 from augcon.config import Settings, Split
 from augcon.corpus import count_units, sentence_spans
 from augcon.errors import SettingsError
@@ -31,6 +38,7 @@ __all__ = [
     "EXAMPLE_UNITS",
     "NO_EMBEDDINGS",
     "PROMPTED",
+    "assemble_checking",
     "assemble_classifier",
     "assemble_generator",
     "assemble_judge",
@@ -186,6 +194,16 @@ def assemble_small_responder(settings: Settings, models: Models, library: Librar
     return TunedResponder(models.generator, models.encoder, sentence_spans, Exchange.of(library))
 
 
+def assemble_checking(settings: Settings, models: Models, library: Library) -> Checking:
+    """What stage 3's answers have to pass."""
+    verifier: Verifier | None = None
+    if settings.answers.verify == "lexical":
+        verifier = LexicalVerifier()
+    elif settings.answers.verify == "model":
+        verifier = ModelVerifier(_asker(settings, models), library)
+    return Checking(verifier, settings.answers.mention_source)
+
+
 def assemble_judge(
     settings: Settings, models: Models, library: Library, *, logprobs: bool
 ) -> JudgeScorer:
@@ -218,9 +236,11 @@ def longest_request(settings: Settings) -> int:
             reverse=True,
         )
         shots = sum(shown[: settings.answers.shots]) * tokens_per_unit(language)
+        longest = max(longest, tree + context, prompt_tokens(answer) + shots + context)
         kind = prompt_tokens(library.prompt("granularity", language))
-        longest = max(longest, tree + context, kind + context)
-        longest = max(longest, prompt_tokens(answer) + shots + context)
+        longest = max(longest, kind + context)
+        for name in ("revise", "verify"):  # with an answer as long as its context
+            longest = max(longest, prompt_tokens(library.prompt(name, language)) + 2 * context)
     return math.ceil(TOKENIZER_MARGIN * longest / 256) * 256 + settings.model.max_tokens
 
 

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from augcon.answer import Responder, check_answer
+from augcon.answer import Checking, Responder
 from augcon.config import SelectionSettings
 from augcon.errors import ItemError
 from augcon.records import (
@@ -44,6 +44,7 @@ class Stages:
     tree: Tree
     scorer: asyncio.Future[Scorer]
     responder: asyncio.Future[Responder]
+    checking: Checking
     selection: SelectionSettings
     max_passes: int
     classifier: Classifier | None = None
@@ -112,10 +113,10 @@ async def _answered(questions: Sequence[Question], stages: Stages) -> tuple[Answ
 
     async def answer(question: Question) -> Answer:
         try:
-            text = await responder.respond(question)
+            settled = await stages.checking.settle(question, responder)
         except ItemError as error:
             return Answer(question, "", failed(error.reason, error.detail))
-        return Answer(question, text, check_answer(question, text))
+        return Answer(question, settled.text, settled.verdict, settled.verification)
 
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(answer(question)) for question in questions]

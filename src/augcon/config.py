@@ -256,6 +256,14 @@ class AnswerSettings(_Strict):
         description="how the embedded model answers: the closest sentences of the context, "
         "word for word, or in its own words where these are the context's",
     )
+    verify: Literal["off", "lexical", "model"] = Field(
+        "lexical",
+        description="whether the context supports an answer: by its words, which costs nothing, "
+        "or then by the model, sentence by sentence",
+    )
+    mention_source: bool = Field(
+        False, description="let answers speak of 'the passage', for principles that ask for it"
+    )
     principles: Path | None = Field(None, description="a file of principles in place of ours")
     examples: Path | None = Field(None, description="JSONL of annotated context, question, answer")
     shots: Count = Field(4, description="few-shot examples in the answering prompt")
@@ -290,6 +298,15 @@ class Settings(_Strict):
             raise ValueError(
                 "selection.granularity = 'model' is not for the embedded model, which is too small "
                 "to tell: leave it at 'span', or give --model"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _has_a_judge(self) -> Settings:
+        if self.model.kind == "embedded" and self.answers.verify == "model":
+            raise ValueError(
+                "the embedded model is too small to verify answers: set answers.verify to "
+                "'lexical', or name another model"
             )
         return self
 

@@ -13,7 +13,13 @@ import asyncio
 import time
 
 from augcon.admission import cut_id, cut_roots
-from augcon.assemble import assemble_classifier, assemble_tree, library_of, longest_request
+from augcon.assemble import (
+    assemble_checking,
+    assemble_classifier,
+    assemble_tree,
+    library_of,
+    longest_request,
+)
 from augcon.augment import Stages, augment
 from augcon.config import SelectionSettings, Settings
 from augcon.corpus import Corpus
@@ -134,9 +140,10 @@ def _prepared(
     responder = group.create_task(
         prepare_responder(settings, models, library, run.ledger.languages(), run.remember)
     )
+    checking = assemble_checking(settings, models, library)
     classifier = assemble_classifier(settings, models, library)
     selection, passes = settings.selection, settings.tree.max_passes
-    return Stages(tree, scorer, responder, selection, passes, classifier)
+    return Stages(tree, scorer, responder, checking, selection, passes, classifier)
 
 
 def _expect(settings: Settings, run: Run, watch: Watch, served: Served) -> None:

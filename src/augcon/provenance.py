@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from augcon.errors import OutputError
-from augcon.records import Context, Pair
+from augcon.records import Context, Pair, Verification
 from augcon.store import Run
 from augcon.store.ledger import TreeRow
 
@@ -62,12 +62,24 @@ def _pair(run: Run, pair: Pair) -> Iterator[str]:
     yield f"kind      {pair.granularity}, depth {pair.depth}, score {pair.score:.3f}"
     yield f"source    {pair.document}, characters {pair.start} to {pair.end}"
     yield f"tree      {pair.root_id}"
+    if pair.verification is not None:
+        yield from _verified(pair, pair.verification)
     source = run.ledger.source(pair.root_id, pair.start, pair.end)
     if source != pair.context:
         yield f"\nsource text:\n{source}"
         yield f"\ncontext, as the model wrote it ({_explained(pair.explained)}):\n{pair.context}"
     else:
         yield f"\nsource text:\n{source}"
+
+
+def _verified(pair: Pair, verification: Verification) -> Iterator[str]:
+    """Each claim of the answer, with what the context has for it."""
+    yield f"verified  {verification.method}, score {verification.score:.2f}"
+    for claim in verification.claims:
+        yield f"  {claim.verdict} ({claim.score:.2f})  {pair.answer[claim.start : claim.end]}"
+        evidence = pair.context[claim.evidence_start : claim.evidence_end]
+        if evidence:
+            yield f"    {_preview(evidence)}"
 
 
 def _tree(run: Run, root: Context) -> Iterator[str]:

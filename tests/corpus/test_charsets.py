@@ -3,7 +3,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from augcon.corpus.charsets import decode
@@ -58,13 +58,11 @@ def test_a_few_sentences_are_enough_to_tell_an_older_encoding(text: str, encodin
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs"))))
-@settings(deadline=None)
 def test_utf8_is_always_read_as_utf8(text: str) -> None:
     assert decode(text.encode()) == text.removeprefix("\ufeff")
 
 
 @given(st.binary(max_size=300))
-@settings(deadline=None)
 def test_any_bytes_are_text_or_refused(data: bytes) -> None:
     text = decode(data)
     assert text is None or ("\0" not in text and "\r" not in text)

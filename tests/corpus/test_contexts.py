@@ -30,7 +30,7 @@ def units(text: str, longest: int, shortest: int = 0) -> list[int]:
 
 
 @given(texts, languages, st.integers(1, 40), st.integers(0, 60))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_contexts_keep_to_the_bound_and_hold_all_of_the_text(
     text: str, language: str, longest: int, shortest: int
 ) -> None:

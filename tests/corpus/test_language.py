@@ -57,7 +57,7 @@ def test_nothing_is_logged_or_printed(
 
 
 @given(texts)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_any_text_has_a_code_of_two_letters_or_none(text: str) -> None:
     language = detect_language(text)
     assert language == "und" or len(language) == 2

@@ -16,7 +16,7 @@ def sentences(text: str, language: str = "en") -> list[str]:
 
 
 @given(texts, languages)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_spans_cover_what_is_written_exactly_once_in_order(text: str, language: str) -> None:
     spans = sentence_spans(text, language)
     assert "".join(written(text[span.start : span.end]) for span in spans) == written(text)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from augcon.corpus import count_units
 
@@ -37,13 +37,11 @@ def test_a_cjk_character_or_a_word_of_another_script_is_one_unit(text: str, unit
 
 
 @given(texts, texts)
-@settings(deadline=None)
 def test_cutting_a_text_never_makes_its_parts_shorter_than_the_whole(left: str, right: str) -> None:
     assert count_units(left + right) <= count_units(left) + count_units(right)
 
 
 @given(texts, texts)
-@settings(deadline=None)
 def test_texts_apart_count_as_the_sum_of_both(left: str, right: str) -> None:
     assert count_units(f"{left}\n{right}") == count_units(left) + count_units(right)
 

@@ -119,7 +119,7 @@ VALUES = st.recursive(
 )
 
 
-@trying(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@trying(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(
     drawn=st.lists(
         st.tuples(

@@ -154,3 +154,15 @@ def test_the_embedded_models_other_ways_read_less_than_its_scored_borders() -> N
     )
     assert middle.vectors.calls < scored.vectors.calls
     assert middle.texts == scored.texts
+
+
+def test_verification_by_the_model_is_foreseen_and_that_by_words_is_free() -> None:
+    quiet = {**SERVER, "scorer.kind": "heuristic"}
+    off, lexical, model = (
+        expect(roots(10), load_settings(None, {**quiet, "answers.verify": how}))
+        for how in ("off", "lexical", "model")
+    )
+    assert off == lexical
+    assert model.pairs == lexical.pairs
+    assert model.texts.calls >= lexical.texts.calls + 2 * model.pairs
+    assert model.texts.before == lexical.texts.before

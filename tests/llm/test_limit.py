@@ -150,7 +150,7 @@ def test_a_server_with_a_new_neighbour_gone_is_found_out_to_take_more() -> None:
     assert server.limit.allowed >= 128 / TRIAL_WORTH
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.integers(1, 40), st.integers(0, 60), st.sampled_from([0, 5, 10**6]), st.floats(0, 0.9))
 def test_the_users_bounds_are_kept_whatever_happens(
     least: int, more: int, queue: int, refused: float

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from augcon.scorer import HeuristicScorer, Item, Score
@@ -81,7 +81,6 @@ def test_a_question_that_goes_on_and_on_is_worse() -> None:
 
 
 @given(st.text(max_size=200), st.text(max_size=80))
-@settings(deadline=None)
 def test_any_texts_are_weighed_between_none_and_four_and_a_half(context: str, asked: str) -> None:
     assert 0.0 <= weigh(context, asked) <= 4.5
 

@@ -63,7 +63,7 @@ def saved(tmp_path: Path) -> Path:
     return folder
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(head=st.lists(st.floats(-1e6, 1e6), min_size=4, max_size=4).map(tuple))
 async def test_a_linear_scorer_scores_the_same_bit_for_bit_once_it_was_saved_and_loaded(
     head: tuple[float, ...], tmp_path_factory: pytest.TempPathFactory

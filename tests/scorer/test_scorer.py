@@ -5,7 +5,7 @@ import random
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from augcon.errors import ReplyError, RequestRefused
@@ -213,7 +213,6 @@ def pilot_of_a_sorted_list(
     st.floats(0.001, 1.0),
     st.integers(1, 200),
 )
-@settings(deadline=None)
 def test_the_pilot_of_a_stream_is_that_of_all_roots_in_the_order_of_their_ids(
     units: list[int], pairs: int, share: float, units_per_node: int
 ) -> None:

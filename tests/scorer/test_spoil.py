@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from augcon.prompts import Weakening
@@ -123,7 +123,6 @@ def test_a_sibling_is_about_another_part_of_the_same_root_and_never_about_its_wh
 
 
 @given(st.lists(st.text(max_size=40), max_size=5))
-@settings(deadline=None)
 def test_whatever_the_questions_are_they_are_spoilt_alike_in_any_order(texts: list[str]) -> None:
     questions = [
         Question.of(Context.root(Document.of(f"{n}", "A mill.", "en"), 0, 7, 2, "en"), text, 0)

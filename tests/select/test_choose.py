@@ -53,7 +53,6 @@ def verdicts(*questions: Question, quota: int = 9, threshold: float = 0.7) -> di
 
 
 @given(asked, st.integers(1, 5), st.sampled_from([0.3, 0.7, 1.0]), st.integers(1, 4))
-@settings(deadline=None)
 def test_every_question_gets_one_verdict_and_what_is_kept_keeps_the_rules(
     questions: list[Question], quota: int, threshold: float, min_units: int
 ) -> None:
@@ -79,7 +78,7 @@ def test_every_question_gets_one_verdict_and_what_is_kept_keeps_the_rules(
 
 
 @given(asked, st.integers(1, 5), st.sampled_from([0.3, 0.5, 0.7, 1.0]), st.integers(1, 4))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_the_verdicts_are_those_of_one_walk_down_the_ranking(
     questions: list[Question], quota: int, threshold: float, min_units: int
 ) -> None:
@@ -102,7 +101,6 @@ def test_the_verdicts_are_those_of_one_walk_down_the_ranking(
 
 
 @given(asked, st.randoms(use_true_random=False))
-@settings(deadline=None)
 def test_the_order_in_which_questions_came_does_not_matter(
     questions: list[Question], draw: object
 ) -> None:

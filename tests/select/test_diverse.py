@@ -48,7 +48,7 @@ def plain_loop(
 
 
 @given(texts, thresholds, measures)
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=2000)
 @example([["a", "a", "a"], ["a"], ["a", "a"], ["a", "b", "a"]], 2 / 3, "precision")
 @example([["a", "b"], ["b", "a"], ["b", "a", "b"]], 1.0, "f1")
 @example([[], ["a"], [], ["a"]], 1e-9, "precision")
@@ -59,7 +59,7 @@ def test_it_finds_what_the_plain_loop_finds(
 
 
 @given(wordings, thresholds, measures)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_what_is_kept_is_below_the_threshold_to_every_kept_one_before_it_in_any_language(
     questions: list[str], threshold: float, measure: Measure
 ) -> None:
@@ -128,7 +128,7 @@ def test_questions_without_a_token_are_kept_and_none_is_fine() -> None:
 
 
 @given(texts, thresholds, measures)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_more_words_than_there_are_characters_change_nothing(
     texts: list[list[str]], threshold: float, measure: Measure
 ) -> None:

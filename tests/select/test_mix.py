@@ -77,7 +77,7 @@ def test_without_a_mix_no_kind_has_places() -> None:
 
 
 @given(mixes, st.integers(1, 4))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_thousand_roots_of_small_quotas_come_to_the_mix_together(
     mix: dict[Granularity, float], quota: int
 ) -> None:
@@ -99,7 +99,6 @@ def test_a_thousand_roots_keep_the_mix_where_there_is_enough_of_each_kind() -> N
 
 
 @given(asked, st.integers(1, 6), mixes, ids)
-@settings(deadline=None)
 def test_the_quota_is_kept_and_no_kind_goes_over_its_places_while_another_could_fill_its_own(
     questions: list[Question], quota: int, mix: dict[Granularity, float], root: str
 ) -> None:
@@ -126,7 +125,6 @@ def test_the_quota_is_kept_and_no_kind_goes_over_its_places_while_another_could_
 
 
 @given(asked, st.integers(1, 6), mixes, ids, st.randoms(use_true_random=False))
-@settings(deadline=None)
 def test_the_order_in_which_questions_came_does_not_matter_with_a_mix_either(
     questions: list[Question],
     quota: int,
@@ -141,7 +139,7 @@ def test_the_order_in_which_questions_came_does_not_matter_with_a_mix_either(
 
 
 @given(st.integers(1, 30), mixes, ids)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_each_kind_gets_its_places_with_its_best_where_there_is_enough(
     quota: int, mix: dict[Granularity, float], root: str
 ) -> None:

@@ -40,6 +40,9 @@ class Faults:
     body: str = ""  # every reply is this text
     garbage: float = 0.0  # share of replies that are not what was asked for, however often asked
     garbage_for: str = ""  # always garbage where the passage holds this
+    invents: float = 0.0  # share of answers with a year that the passage does not hold
+    retells: float = 0.0  # share of answers that are not the passage's own words
+    contradicts: float = 0.0  # share of verdicts on a claim that say it is contradicted
     refuse_for: str = ""  # HTTP 400 where the passage holds this
     fail_for: str = ""  # HTTP 500 where the passage holds this
     refuse_embedding_for: str = ""  # HTTP 400 where a text to be embedded holds this

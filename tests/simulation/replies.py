@@ -1,12 +1,12 @@
 """What a simulated model says: it follows from the request alone, and costs little to compute.
 
 The passage is the first fenced text of the last message (of the last item, in a text to be
-continued). A question is made of the passage's own words, an answer is one of its sentences,
-`first` and `second` are the passage halved at a sentence. Where the passage's sentences are
-numbered, `last` is the number of the middle one, and `second` those of every other two. A sentence
-made to be `standalone` begins with the passage's first name in place of a pronoun. Other names get
-words of the passage.
-A rubric from 1 to 5 without a form of reply gets a digit.
+continued). A question is made of the passage's own words, an answer is one of its sentences (where
+no fault changes it), a claim is supported by the first one, `first` and `second` are the passage
+halved at a sentence. Where the passage's sentences are numbered, `last` is the number of the middle
+one, and `second` those of every other two. A sentence made to be `standalone` begins with the
+passage's first name in place of a pronoun. Other names get words of the passage. A rubric from 1 to
+5 without a form of reply gets a digit.
 The same request always gets the same reply, another seed another question.
 """
 
@@ -138,7 +138,7 @@ def _reply(asked: Asked, faults: Faults, draw: random.Random) -> str:
     must_fail = faults.garbage_for and faults.garbage_for in asked.last
     if must_fail or draw.random() < faults.garbage:
         return NO_ANSWER
-    author = _Author(asked, draw)
+    author = _Author(asked, faults, draw)
     if asked.schema is not None and not faults.ignore_schema:
         value = Satisfier(asked.schema, draw, author.text).value()
         return json.dumps(value, ensure_ascii=False)
@@ -153,8 +153,9 @@ class _Author:
     The first texts are drawn in one fixed order, whichever of them are asked for and when.
     """
 
-    def __init__(self, asked: Asked, draw: random.Random) -> None:
+    def __init__(self, asked: Asked, faults: Faults, draw: random.Random) -> None:
         self._draw = draw
+        self._faults = faults
         given = [*_fenced(asked.last), "", ""]
         self._sentence = given[1]
         self._numbers = len(NUMBER.findall(given[0]))
@@ -174,6 +175,8 @@ class _Author:
             "last": lambda: str(max(1, self._numbers // 2)),
             "standalone": self._standalone,
             "granularity": lambda: draw.choice(KINDS[self._chinese]),
+            "evidence": lambda: _sentences(self._read)[0],
+            "verdict": self._verdict,
             "reason": lambda: "事实一致。" if self._chinese else "The facts agree.",
         }
         self._first = {key: make() for key, make in self._drawn.items()}
@@ -198,9 +201,21 @@ class _Author:
     def _answer(self) -> str:
         if not self._passage:
             return "yes"
-        found: list[str] = SENTENCE.findall(self._read)
-        sentences = [s.strip() for s in found if s.strip()]
-        return self._draw.choice(sentences or ["."])
+        answer = self._draw.choice(_sentences(self._read))
+        if self._happens(self._faults.retells):
+            answer = f"其实{answer}" if self._chinese else f"As it is, {answer}"
+        if self._happens(self._faults.invents):
+            answer += "那是1066年的事。" if self._chinese else " That was in 1066."
+        return answer
+
+    def _verdict(self) -> str:
+        if self._happens(self._faults.contradicts):
+            return "矛盾" if self._chinese else "contradicted"
+        return "支持" if self._chinese else "supported"
+
+    def _happens(self, share: float) -> bool:
+        """Nothing is drawn where it never does, so that the other texts stay as they are."""
+        return share > 0 and self._draw.random() < share
 
     def _chosen(self) -> str:
         return ", ".join(str(n) for n in range(2, self._numbers + 1) if n % 4 in (2, 3))
@@ -219,6 +234,11 @@ class _Author:
 def _fenced(text: str) -> list[str]:
     start = text.find("<<<")
     return [found[1] for found in FENCED.finditer(text, start)] if start >= 0 else []
+
+
+def _sentences(text: str) -> list[str]:
+    found: list[str] = SENTENCE.findall(text)
+    return [s.strip() for s in found if s.strip()] or ["."]
 
 
 def _halves(passage: str) -> tuple[str, str]:

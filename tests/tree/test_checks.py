@@ -97,7 +97,7 @@ def test_the_splits_that_the_prompts_show_pass_their_own_checks(language: str) -
 
 
 @given(st.integers(0, 50), st.integers(4, 12), st.data(), st.sampled_from(["en", "zh"]))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_cutting_between_sentences_never_loses_or_repeats_text(
     seed: int, number: int, data: st.DataObject, language: str
 ) -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from augcon.tree.spans import locate
@@ -20,7 +20,6 @@ CHINESE = (
 
 
 @given(texts, texts)
-@settings(deadline=None)
 def test_a_place_is_always_inside_the_source(part: str, source: str) -> None:
     place = locate(part, source)
     assert 0 <= place.start <= place.end <= len(source)
@@ -28,7 +27,6 @@ def test_a_place_is_always_inside_the_source(part: str, source: str) -> None:
 
 
 @given(texts, texts, texts)
-@settings(deadline=None)
 def test_a_verbatim_part_is_found_word_for_word(before: str, part: str, after: str) -> None:
     source = before + part + after
     place = locate(part, source)
@@ -37,7 +35,6 @@ def test_a_verbatim_part_is_found_word_for_word(before: str, part: str, after: s
 
 
 @given(texts, texts)
-@settings(deadline=None)
 def test_the_second_of_two_equal_parts_is_not_taken_for_the_first(part: str, gap: str) -> None:
     source = f"{part}{gap}{part}"
     first = locate(part, source)
@@ -47,7 +44,6 @@ def test_the_second_of_two_equal_parts_is_not_taken_for_the_first(part: str, gap
 
 
 @given(texts, texts, st.integers(0, 20))
-@settings(deadline=None)
 def test_a_part_that_lies_before_the_offset_alone_is_found_all_the_same(
     part: str, source: str, after: int
 ) -> None:

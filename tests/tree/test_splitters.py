@@ -48,7 +48,7 @@ texts = st.one_of(
 
 @pytest.mark.parametrize("make", SPLITTERS)
 @given(text=texts)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 async def test_the_parts_are_two_in_order_hold_all_of_the_text_and_nothing_else(
     make: type[Splitter], text: tuple[str, str]
 ) -> None:

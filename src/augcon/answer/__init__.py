@@ -1,13 +1,21 @@
 """Stage 3: high-fidelity answers."""
 
-from augcon.answer.respond import GenerateResponder, Responder, check_answer
+from augcon.answer.checks import check_answer
+from augcon.answer.respond import GenerateResponder, Responder
 from augcon.answer.search import FEWEST_TO_SEARCH, Search, Trial
+from augcon.answer.settle import Checking, Settled
+from augcon.answer.verify import LexicalVerifier, ModelVerifier, Verifier
 
 __all__ = [
     "FEWEST_TO_SEARCH",
+    "Checking",
     "GenerateResponder",
+    "LexicalVerifier",
+    "ModelVerifier",
     "Responder",
     "Search",
+    "Settled",
     "Trial",
+    "Verifier",
     "check_answer",
 ]

@@ -14,10 +14,9 @@ from typing import Protocol
 from augcon.llm.base import Sampling
 from augcon.prompts import Asker, Library
 from augcon.prompts.library import prompt_language
-from augcon.records import Question, Triplet, Verdict, rejected
-from augcon.rouge import tokens
+from augcon.records import Question, Triplet
 
-__all__ = ["GenerateResponder", "Responder", "check_answer"]
+__all__ = ["GenerateResponder", "Responder"]
 
 
 class Responder(Protocol):
@@ -30,6 +29,10 @@ class Responder(Protocol):
     def languages(self) -> frozenset[str] | None: ...
 
     async def respond(self, question: Question) -> str: ...
+
+    async def revise(self, question: Question, answer: str, finding: str) -> str:
+        """Another answer, once it was found what is wrong with this one; "" where there is none."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,19 @@ class GenerateResponder:
             question.context.text, question.text, spoken, self.examples.get(spoken, ()), seed
         )
 
+    async def revise(self, question: Question, answer: str, finding: str) -> str:
+        spoken = prompt_language(question.context.language)
+        prompt = self.library.prompt("revise", spoken)
+        prompt = prompt.filled(principles=self.library.principles(spoken))
+        values = {
+            "context": question.context.text,
+            "question": question.text,
+            "draft": answer,
+            "finding": finding,
+        }
+        seed = self.asker.caller.seed_for("revise", question.id)
+        return (await self.asker.ask(prompt, values, self.sampling, seed))["answer"]
+
     async def answer(
         self, context: str, question: str, language: str, shots: Sequence[Triplet], seed: int
     ) -> str:
@@ -65,13 +81,3 @@ class GenerateResponder:
         prompt = prompt.filled(principles=self.library.principles(language))
         values = {"context": context, "question": question}
         return (await self.asker.ask(prompt, values, self.sampling, seed))["answer"]
-
-
-def check_answer(question: Question, answer: str) -> Verdict:
-    """What no answer may be, however it was made: without a word, or the question over again."""
-    said = tokens(answer)
-    if not said:
-        return rejected("empty_answer")
-    if said == tokens(question.text):
-        return rejected("repeats_question")
-    return Verdict()

@@ -51,6 +51,10 @@ class TunedResponder:
             return window
         return window if unsupported(written, context.text, question.text) else written
 
+    async def revise(self, question: Question, answer: str, finding: str) -> str:
+        """None: a window is the context's own words, and there is no other that is as close."""
+        return ""
+
     async def write(self, question: Question, window: str) -> str:
         """What the model says, whether or not it is true; "" where it says nothing."""
         request = Request(

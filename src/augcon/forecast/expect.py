@@ -15,8 +15,10 @@ from augcon.assemble import PROMPTED, is_embedded, library_of
 from augcon.config import Settings, Split
 from augcon.forecast.rates import (
     ASSUMED,
+    CLAIM_TOKENS,
     GRADE_TOKENS,
     GRANULARITY_TOKENS,
+    VERDICT_TOKENS,
     Rates,
     Served,
     Sizes,
@@ -32,6 +34,8 @@ from augcon.select import quota_of
 from augcon.store.outlook import Asking, Forecast
 
 __all__ = ["expect"]
+
+REVISED = 0.05  # share of answers that are found wanting and asked for once more; assumed
 
 # Of the embedded model, as counted on examples/: questions and draws for a node asked, and texts
 # read by the reader or the encoder for each node and each answer.
@@ -162,6 +166,7 @@ def _ordinary(
             asked, rates.ours * sizes.tree + text, rates.divided + rates.parts * tree.units
         )
         total.texts.add(quota, rates.ours * sizes.answer + text + rates.question, rates.answer)
+        _ask_again(total, settings, language, quota, text)
         if classified:
             prompt = rates.ours * sizes.granularity + rates.context * root.units + rates.question
             total.texts.add(asked, prompt, GRANULARITY_TOKENS)
@@ -190,6 +195,23 @@ def _ask_for_parts(
         total.texts.add(
             share * second_parts, rates.ours * (sizes.mend + tree.units + sentence), mended
         )
+
+
+def _ask_again(
+    total: _Sum, settings: Settings, language: _Language, answers: int, text: float
+) -> None:
+    """Answers that are revised, and those that the model verifies sentence by sentence.
+
+    text  tokens of the context of an answer
+    """
+    rates, sizes = language.rates, language.sizes
+    shown = text + rates.question + rates.answer
+    revised = REVISED * answers
+    total.texts.add(revised, rates.ours * sizes.revise + shown + CLAIM_TOKENS, rates.answer)
+    if settings.answers.verify == "model":
+        claims = (answers + revised) * max(1.0, rates.answer / CLAIM_TOKENS)
+        judged = rates.ours * sizes.verify + shown + CLAIM_TOKENS
+        total.texts.add(claims, judged, VERDICT_TOKENS)
 
 
 def _small(

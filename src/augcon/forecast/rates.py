@@ -21,6 +21,8 @@ ONE_KEY = 8
 NUMBER_TOKENS = 4  # of a sentence's, in a prompt; one sentence in two is told in a reply
 SENTENCE_UNITS, ZH_SENTENCE_UNITS = 24.0, 38.0  # the mean of SQuAD's and CMRC's contexts
 GRANULARITY_TOKENS = 10
+CLAIM_TOKENS = 30  # a sentence of an answer
+VERDICT_TOKENS = 60  # with the sentence that it rests on
 TOKENS_PER_SECOND = 40.0  # of one call at a hosted or GPU server
 
 
@@ -100,6 +102,8 @@ class Sizes:
     tree: float
     weak: Mapping[Weakening, float]
     answer: float
+    revise: float
+    verify: float
     judge: float
     mend: float
     granularity: float
@@ -116,6 +120,8 @@ class Sizes:
         )
         answer = library.prompt("answer", language).with_examples(shown)
         answer = answer.filled(principles=library.principles(language))
+        revise = library.prompt("revise", language).filled(principles=library.principles(language))
+        verify = library.prompt("verify", language)
         judge, score = (library.prompt(name, language) for name in ("judge", "score"))
         mend = library.prompt("decontextualise", language)
         granularity = library.prompt("granularity", language)
@@ -124,6 +130,8 @@ class Sizes:
             tree=_units_around(tree, form, len(tree.examples)),
             weak={kind: _units_of_weak(tree, kind, form) for kind in Weakening},
             answer=_units_around(answer, form, settings.answers.shots),
+            revise=_units_around(revise, form, len(revise.examples)),
+            verify=_units_around(verify, form, len(verify.examples)),
             judge=_units_around(judge, form, len(judge.examples)),
             mend=_units_around(mend, form, len(mend.examples)),
             granularity=_units_around(granularity, form, len(granularity.examples)),

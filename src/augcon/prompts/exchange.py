@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from augcon.llm.base import Message
 from augcon.prompts.library import Library
-from augcon.prompts.prompt import Prompt
+from augcon.prompts.prompt import Prompt, defused
 
 __all__ = ["Exchange"]
 
@@ -35,5 +35,5 @@ class Exchange:
         """The turns to which the reply is its answer."""
         asked = self.answer_prompt.instruction
         if window.strip() != context.strip():
-            asked = f"{asked}\n\n{window}"
-        return (*self.ask(context), Message("assistant", question), Message("user", asked))
+            asked = f"{asked}\n\n{defused(window)}"
+        return (*self.ask(context), Message("assistant", defused(question)), Message("user", asked))

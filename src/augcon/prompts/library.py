@@ -25,6 +25,8 @@ INPUTS = {
     "tree_assign": ("sentences",),
     "decontextualise": ("context", "sentence"),
     "answer": ("context", "question"),
+    "revise": ("context", "question", "draft", "finding"),
+    "verify": ("context", "question", "answer", "claim"),
     "judge": ("question", "reference", "answer"),
     "granularity": ("context", "question"),
     "score": ("context", "question"),
@@ -38,6 +40,8 @@ OUTPUTS = {
     "tree_assign": ("question", "second"),
     "decontextualise": ("standalone",),
     "answer": ("answer",),
+    "revise": ("answer",),
+    "verify": ("evidence", "verdict"),
     "judge": ("reason", "grade"),
     "granularity": ("granularity",),
     "score": ("score",),
@@ -47,7 +51,7 @@ OUTPUTS = {
 }
 PROMPTS = (
     *("tree", "tree_boundary", "tree_assign", "decontextualise"),
-    *("granularity", "score", "answer", "judge"),
+    *("granularity", "score", "answer", "revise", "verify", "judge"),
 )
 # Of the embedded model, which reads English.
 SMALL_PROMPTS = {"en": ("small_question", "tuned_question", "tuned_answer"), "zh": ()}

@@ -26,7 +26,7 @@ from augcon.errors import ExamplesError
 from augcon.llm.base import Message
 from augcon.llm.call import Unusable
 
-__all__ = ["Example", "Field", "Form", "Prompt", "Weakening"]
+__all__ = ["Example", "Field", "Form", "Prompt", "Weakening", "defused"]
 
 T = TypeVar("T")
 Form = Literal["json", "marked", "plain", "bare"]
@@ -36,6 +36,14 @@ _Parser = Callable[[str], dict[str, str]]
 
 MARK = re.compile(r"^\[\[(\w+)\]\][ \t]*$", re.MULTILINE)
 THOUGHTS = re.compile(r"\A\s*<think>.*?</think>", re.DOTALL)
+# What chat templates write between turns. Servers read these as tokens of their own wherever they
+# stand, so that a text which holds one could end its turn and begin another.
+TURN_TOKENS = re.compile(
+    r"<(?=\|[\w ]+\|>)|<(?=｜[^｜<>]{1,40}｜>)"
+    r"|<(?=/?(?:s|bos|eos|think|start_of_turn|end_of_turn)>)"
+    r"|\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS)\])|<(?=</?SYS>>)",
+    re.IGNORECASE,
+)
 CODE_FENCE = re.compile(r"\A```(?:json)?\s*\n(.*)\n```\Z", re.DOTALL)
 FORM_RULES = {
     ("json", "en"): "Reply with one JSON object and nothing else. Its keys:",
@@ -208,7 +216,7 @@ class Prompt:
 
     def _asked(self, values: Values, form: Form) -> str:
         if form == "bare":
-            return "\n\n".join(values[field.key] for field in self.inputs)
+            return "\n\n".join(defused(values[field.key]) for field in self.inputs)
         return "\n\n".join(f"{f.label}:\n{_fenced(values[f.key])}" for f in self.inputs)
 
     def _answered(self, values: Values, form: Form) -> str:
@@ -227,9 +235,14 @@ def _of_type(kind: type[T], raw: Mapping[str, object], key: str) -> T:
     return value
 
 
+def defused(text: str) -> str:
+    """The text with a space in whatever a chat template could take for the end of a turn."""
+    return TURN_TOKENS.sub(lambda opening: f"{opening[0]} ", text)
+
+
 def _fenced(text: str) -> str:
     """The text between fences that it does not itself contain: it is data, not instruction."""
-    width = 3
+    text, width = defused(text), 3
     while "<" * width in text or ">" * width in text:
         width += 1
     return f"{'<' * width}\n{text.strip()}\n{'>' * width}"

@@ -43,6 +43,7 @@ class _Seen:
     languages: set[str] = field(default_factory=set)
     shape: Counter[tuple[int, str]] = field(default_factory=Counter)
     documents: Counter[str] = field(default_factory=Counter)
+    verified: Counter[str] = field(default_factory=Counter)
     samples: list[Pair] = field(default_factory=list)
 
 
@@ -65,6 +66,7 @@ def write_report(run: Run) -> None:
         granularity=_granularity(books),
         shape=_bars(shape),
         documents=_bars(seen.documents),
+        verification=_verification(seen),
         samples="".join(map(_sample, seen.samples)),
     )
     write_atomically(run.folder / "report.html", filled)
@@ -80,6 +82,7 @@ def _look_at(pairs: Iterable[Pair], expected: int) -> _Seen:
         seen.languages.add(pair.language)
         seen.shape[pair.depth, pair.granularity] += 1
         seen.documents[pair.document] += 1
+        seen.verified[pair.verification.method if pair.verification else ""] += 1
     return seen
 
 
@@ -218,6 +221,17 @@ def _divided(name: str, counts: Mapping[Granularity, float], total: str) -> str:
     )
 
 
+def _verification(seen: _Seen) -> str:
+    """Of the pairs that were kept; what was rejected is in the books."""
+    told = {
+        "lexical": "their words, numbers, names and quotations are in their context",
+        "model": "the model found their context to support every sentence that is not its own",
+        "": "not verified",
+    }
+    lines = [f"{n} pairs: {told[method]}." for method, n in sorted(seen.verified.items())]
+    return "".join(f"<p>{line}</p>" for line in lines) or "<p>There is none.</p>"
+
+
 def _bars(counts: Mapping[str, int]) -> str:
     most = max(counts.values(), default=1)
     return "".join(
@@ -231,6 +245,8 @@ def _sample(pair: Pair) -> str:
     where = f"{pair.document}, characters {pair.start} to {pair.end}, {pair.granularity}"
     if pair.explained < 1:
         where += f", rewritten: the source explains {pair.explained:.0%}"
+    if pair.verification is not None:
+        where += f", verified {pair.verification.score:.2f}"
     return (
         f"<p><b>{escape(pair.question)}</b><br>{escape(pair.answer)}</p>"
         f"<details><summary class='muted'>{escape(where)}</summary>"

@@ -24,6 +24,7 @@ from augcon.records import (
     Rejection,
     Root,
     State,
+    Verification,
     content_id,
 )
 from augcon.store.database import Database, Write
@@ -51,7 +52,7 @@ TREE = """
 PAIRS = """
     SELECT a.pair_id AS id, q.text AS question, a.text AS answer, n.text AS context,
            c.language, q.granularity, n.depth, q.score, c.document, n.start, n."end" AS "end",
-           q.context_id, q.root_id, n.explained
+           q.context_id, q.root_id, n.explained, a.verification
     FROM contexts c
     CROSS JOIN questions q ON q.root_id = c.id AND q.state = 'kept'
     CROSS JOIN answers a ON a.root_id = c.id AND a.question_id = q.id AND a.state = 'kept'
@@ -325,7 +326,7 @@ class Ledger:
                 [_question_row(root, judged) for judged in result.questions],
             )
             c.executemany(
-                "INSERT INTO answers VALUES (?,?,?,?,?,?,?)",
+                "INSERT INTO answers VALUES (?,?,?,?,?,?,?,?)",
                 [_answer_row(root, answer) for answer in result.answers],
             )
             verdict = result.verdict
@@ -364,7 +365,9 @@ class Ledger:
         where = "WHERE instr(a.pair_id, ?) = 1" if pair_id else ""
         parameters = (pair_id,) if pair_id else ()
         for row in self._database.rows(PAIRS.format(where=where), parameters):
-            yield Pair(**dict(row))
+            checked = row["verification"]
+            verification = Verification.from_json(json.loads(checked)) if checked else None
+            yield Pair(**{**dict(row), "verification": verification})
 
     def root_pairs(self) -> Iterator[tuple[Context, int]]:
         """Every root context that is or was to be augmented, with the number of its pairs."""
@@ -471,9 +474,10 @@ def _question_row(root: str, judged: Judged) -> tuple[object, ...]:
 
 
 def _answer_row(root: str, answer: Answer) -> tuple[object, ...]:
-    v = answer.verdict
+    v, checked = answer.verdict, answer.verification
     pair_id = content_id("pair", answer.question.id, answer.text)
     return (
         *(root, answer.question.id, pair_id, answer.text),
         *(v.state, v.reason, v.detail),
+        json.dumps(checked.as_json(), ensure_ascii=False) if checked else "",
     )

@@ -110,5 +110,6 @@ CREATE TABLE answers (
     state TEXT NOT NULL,
     reason TEXT NOT NULL,
     detail TEXT NOT NULL,
+    verification TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (root_id, question_id)
 ) WITHOUT ROWID;

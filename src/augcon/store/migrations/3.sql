@@ -1,6 +1,7 @@
 -- How much of a node's text its span of the document explains; nobody wrote it down before.
 
 ALTER TABLE nodes ADD COLUMN explained REAL NOT NULL DEFAULT 1.0;
+
 -- Every question has its granularity, and not its answer alone: by its node's share of the root,
 -- and by its length.
 
@@ -36,6 +37,7 @@ FROM earlier_questions q
 LEFT JOIN shares s ON s.root_id = q.root_id AND s.pass = q.pass AND s.id = q.context_id;
 DROP TABLE earlier_questions;
 
+-- What the check of an answer against its context found; the answers that are there had none.
 ALTER TABLE answers RENAME TO earlier_answers;
 CREATE TABLE answers (
     root_id TEXT NOT NULL,
@@ -45,8 +47,9 @@ CREATE TABLE answers (
     state TEXT NOT NULL,
     reason TEXT NOT NULL,
     detail TEXT NOT NULL,
+    verification TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (root_id, question_id)
 ) WITHOUT ROWID;
-INSERT INTO answers SELECT root_id, question_id, pair_id, text, state, reason, detail
+INSERT INTO answers SELECT root_id, question_id, pair_id, text, state, reason, detail, ''
 FROM earlier_answers;
 DROP TABLE earlier_answers;
