@@ -46,7 +46,7 @@ from augcon.llm.call import Caller, MemoryJournal, Meter
 from augcon.llm.models import Models, open_models
 from augcon.prompts import Exchange, Library
 from augcon.records import Context, Document, Question, content_id
-from augcon.scorer import HeuristicScorer, LinearScorer, features
+from augcon.scorer import HeuristicScorer, Item, LinearScorer, features
 from augcon.scorer.linear import Accuracy
 from augcon.store import Run
 from augcon.together import together
@@ -263,23 +263,20 @@ async def score(folder: Path, run: Path) -> dict[str, object]:
     for row in _read(folder / "pairs.jsonl"):
         if label := labels.get(row["id"]):
             good = label["grammatical"] * label["standalone"] * label["answerable"]
-            document = Document.of("text", row["context"], "en")
-            end = len(row["context"])
-            node = Context.root(document, 0, end, count_units(row["context"]), "en")
-            asked[Question.of(node, row["question"], 0)] = good
+            asked[Item(row["context"], row["question"])] = good
     opened = Run.read(run)
     head = json.loads(opened.ledger.steps()["scorer"])["head"]
     opened.close()
-    questions, good = list(asked), list(asked.values())
+    items, good = list(asked), list(asked.values())
     async with rig() as made:
-        scorer = LinearScorer(features(made.base), tuple(head))
-        learned = await scorer.score(questions)
-    told = await HeuristicScorer().score(questions)
+        scorer = LinearScorer(features(made.base), tuple(head), made.base.model.name)
+        learned = await scorer.score(items)
+    told = await HeuristicScorer().score(items)
     return {
-        "questions": len(questions),
+        "questions": len(items),
         "good": sum(good),
-        "contrastive": round(float(roc_auc_score(good, [q.score for q in learned])), 3),
-        "heuristic": round(float(roc_auc_score(good, [q.score for q in told])), 3),
+        "contrastive": round(float(roc_auc_score(good, [score.value for score in learned])), 3),
+        "heuristic": round(float(roc_auc_score(good, [score.value for score in told])), 3),
     }
 
 
