@@ -107,3 +107,10 @@ def test_a_budget_is_shown_by_the_bound_that_is_nearest() -> None:
     budget.count(Usage(300, 100))
     assert row(_View(watch), "budget") == "40% spent"
     assert row(_View(Watch(budget=Budget())), "budget") is None
+
+
+def test_lines_of_a_file_are_counted_without_questions_and_pairs(clock: Clock) -> None:
+    view = _View(Watch(unit="lines", contexts=200, contexts_done=50, done_here=50))
+    told = dict(view.numbers())
+    assert told["lines"] == "50 of 200"
+    assert not {"contexts", "questions kept", "pairs"} & set(told)

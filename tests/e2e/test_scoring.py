@@ -489,3 +489,18 @@ def test_settings_that_name_no_scorer_for_a_file_say_what_to_give(
 ) -> None:
     with pytest.raises(SettingsError, match="nothing to score with"):
         augcon.score(questions, tmp_path / "out.jsonl")
+
+
+@pytest.mark.embedded
+def test_the_embedded_model_judges_english_and_says_that_it_reads_nothing_else(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "in.jsonl"
+    rows = [(english(1, 3), "Who came to the valley first?"), (chinese(1, 3), "谁先到了这里？")]
+    lines = [json.dumps({"context": c, "question": q}) for c, q in rows]
+    path.write_text("\n".join(lines))
+    scored = augcon.score(path, tmp_path / "out.jsonl", kind="judge")
+    first, second = rows_of(scored.path)
+    assert 1 < first["score"] < 5  # type: ignore[operator]
+    assert second["score"] is None
+    assert second["score_error"] == "language_not_supported: the model reads en, not zh"
