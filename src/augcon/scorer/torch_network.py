@@ -21,8 +21,8 @@ __all__ = ["Encoded", "Network"]
 
 RANK, ALPHA, DROPOUT = 32, 32, 0.05
 # Spread of the head's first weights. A mean over tokens changes little with the question, and a
-# head that starts from nothing takes hundreds of steps to make anything of it: measured on 190
-# pairs, one epoch brings the loss of a pair to 0.41 instead of 0.69.
+# head that starts from nothing takes longer to make something of it: measured on 300 pairs, the
+# loss of a pair is 0.17 after one epoch instead of 0.33.
 HEAD_START: dict[TorchKind, float] = {LORA: 0.0, CROSS_ENCODER: 0.2}
 AT_ONCE_ON_GPU = 32
 BETWEEN = "\n\n"
