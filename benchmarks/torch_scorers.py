@@ -1,7 +1,8 @@
 """How well the scorers on torch learn to tell a context's question from a neighbour's.
 
     python -m benchmarks.torch_scorers FILE.jsonl [--kind cross-encoder] [--pairs N]
-        [--questions N] [--epochs N] [--max-tokens N] [--tested-pairs N] [--base NAME]
+        [--tested-pairs N] [--questions N] [--epochs N] [--max-tokens N] [--learning-rate X]
+        [--batch N] [--base NAME]
 
 FILE       lines with "title", "context" and "question" by people, such as SQuAD's
 pairs      at most so many to learn from, of contexts drawn at random (all)
@@ -87,6 +88,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--max-tokens", type=int)
     parser.add_argument("--learning-rate", type=float)
+    parser.add_argument("--batch", type=int)
     parser.add_argument("--base")
     given = parser.parse_args()
     titles = mismatches(given.file, given.questions)
@@ -97,7 +99,7 @@ def main() -> None:
     draw.shuffle(learned)
     draw.shuffle(tested)
     tested, learned = tested[: given.tested_pairs], learned[: given.pairs]
-    named = ("epochs", "max_tokens", "learning_rate", "base")
+    named = ("epochs", "max_tokens", "learning_rate", "batch", "base")
     changed = {name: getattr(given, name) for name in named if getattr(given, name) is not None}
     options = replace(default_options(given.kind), **changed)
     began, worked = time.monotonic(), time.process_time()
