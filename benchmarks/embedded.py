@@ -42,6 +42,7 @@ from augcon.answer.window import WindowResponder
 from augcon.config import Settings
 from augcon.corpus import count_units, sentence_spans
 from augcon.llm.base import Request, Sampling
+from augcon.llm.budget import Budget
 from augcon.llm.call import Caller, MemoryJournal, Meter
 from augcon.llm.models import Models, open_models
 from augcon.prompts import Exchange, Library
@@ -139,7 +140,7 @@ async def rig() -> AsyncIterator[Rig]:
         return await do()
 
     settings = Settings()
-    told = (MemoryJournal(), SEED, remember, Meter(), lambda *_: None, 0)
+    told = (MemoryJournal(), SEED, remember, Meter(), lambda *_: None, 0, Budget())
     async with open_models(settings.model, *told) as models:
         assert models.embedder is not None
         assert models.encoder is not None

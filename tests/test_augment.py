@@ -104,6 +104,14 @@ async def test_what_is_wanted_of_a_kind_that_no_node_has_costs_no_further_pass()
     assert result.passes == 1
 
 
+async def test_passes_go_on_until_the_quota_is_reached_by_the_kinds_that_there_are() -> None:
+    mix = {MACRO: 0.2, CONCEPT: 0.1, DETAIL: 0.7}
+    result = await augmented(root_of(english(1, 20)), 12, mix, Inventive(), least=90)
+    assert DETAIL not in kinds(result)
+    assert sum(kinds(result).values()) == 12
+    assert 1 < result.passes < 8
+
+
 async def test_a_model_that_always_asks_the_same_is_given_up_and_the_rest_is_filled() -> None:
     root = root_of(english(1, 30))
     result = await augmented(root, 8, {MACRO: 1, CONCEPT: 0, DETAIL: 0}, Scripted(halves))

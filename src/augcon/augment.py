@@ -7,7 +7,7 @@ store exists.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from augcon.answer import Checking, Responder
@@ -60,7 +60,7 @@ async def augment(context: Context, quota: int, stages: Stages) -> Augmented:
     passes = idle = 0
     finest: Granularity | None = Granularity.DETAIL
     while finest and passes < stages.max_passes and idle < IDLE_PASSES:
-        before = n_placed(judged, places)
+        before = _progress(judged, places)
         new = await stages.tree.grow(context, passes, finest)
         passes += 1
         nodes += new
@@ -69,11 +69,16 @@ async def augment(context: Context, quota: int, stages: Stages) -> Augmented:
         judged = choose(
             questions, quota, selection.similarity, selection.min_question_units, places
         )
-        idle = idle + 1 if n_placed(judged, places) == before else 0
+        idle = idle + 1 if _progress(judged, places) == before else 0
         possible = _possible(nodes, context, stages)
         finest = finest_short(judged, quota, places, selection.overgenerate, possible)
     answers = await _answered([j.question for j in judged if j.verdict.kept], stages)
     return Augmented(context, quota, passes, tuple(nodes), judged, answers)
+
+
+def _progress(judged: Sequence[Judged], places: Mapping[Granularity, int]) -> tuple[int, int]:
+    """How many questions are kept, and how many of them in a place of their kind."""
+    return sum(j.verdict.kept for j in judged), n_placed(judged, places)
 
 
 def _possible(nodes: Sequence[Node], root: Context, stages: Stages) -> set[Granularity]:

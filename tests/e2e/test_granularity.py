@@ -13,6 +13,9 @@ import augcon
 from augcon.errors import SettingsError
 from augcon.records import Granularity
 from augcon.select import apportion
+from augcon.store import Run
+from augcon.store.database import version_of
+from augcon.store.ledger import TreeRow
 from tests.e2e.program import (
     at,
     call,
@@ -126,8 +129,8 @@ def test_later_passes_ask_only_for_what_is_short(mixed: augcon.Result) -> None:
     assert 0 not in passes
 
 
-def run_rows(result: augcon.Result) -> list[augcon.store.ledger.TreeRow]:
-    opened = augcon.store.Run.read(result.folder)
+def run_rows(result: augcon.Result) -> list[TreeRow]:
+    opened = Run.read(result.folder)
     try:
         return [row for root in opened.ledger.roots() for row in opened.ledger.tree(root.id)]
     finally:
@@ -170,7 +173,7 @@ def test_the_model_is_asked_once_for_each_sound_question_and_its_word_counts(
 
 
 def question_texts(result: augcon.Result) -> set[str]:
-    opened = augcon.store.Run.read(result.folder)
+    opened = Run.read(result.folder)
     try:
         return {row["text"] for row in opened.database.rows("SELECT text FROM questions")}
     finally:
@@ -204,14 +207,15 @@ def test_a_run_with_a_mix_that_is_killed_goes_on_and_ends_the_same(
     config = small_settings(tmp_path, SECTIONS)
 
     def arguments(out: str) -> list[object]:
-        return ["run", corpus, "-o", tmp_path / out, *at(server), "--config", config, "--quiet"]
+        where = ["run", corpus, "-o", tmp_path / out, *at(server)]
+        return [*where, "--config", config, "--limit", 3, "--quiet"]
 
     undisturbed = call(*arguments("whole"))
     assert undisturbed.returncode == 0, undisturbed.stderr
-    enough = journalled(tmp_path / "whole") // 2
+    enough = journalled(tmp_path / "whole") // 3
     with started(*arguments("out")) as process:
         database = tmp_path / "out" / "run.db"
-        wait_until(lambda: database.exists() and version(database) > 0, process)
+        wait_until(lambda: database.exists() and version_of(database) > 0, process)
         wait_until(lambda: journalled(tmp_path / "out") >= enough, process)
         process.kill()
         process.wait()
@@ -220,10 +224,6 @@ def test_a_run_with_a_mix_that_is_killed_goes_on_and_ends_the_same(
     assert ended.returncode == 0, ended.stderr
     assert dataset(tmp_path / "out") == dataset(tmp_path / "whole")
     assert journalled(tmp_path / "out") == journalled(tmp_path / "whole")
-
-
-def version(database: Path) -> int:
-    return augcon.store.database.version_of(database)
 
 
 def test_a_server_without_schemas_says_its_word_in_the_marked_form(

@@ -203,7 +203,8 @@ def test_no_more_is_asked_for_a_kind_that_the_root_cannot_give() -> None:
     judged = chosen([q for q in supply(3) if q.granularity is CONCEPT], 6, places)
     assert finest_short(judged, 6, places, 1.15) is DETAIL
     assert finest_short(judged, 6, places, 1.15, {MACRO, CONCEPT}) is MACRO
-    assert finest_short(judged, 6, places, 1.15, {CONCEPT}) is None
+    assert finest_short(judged, 6, places, 1.15, {CONCEPT}) is CONCEPT  # the quota is not reached
+    assert finest_short(judged, 3, {MACRO: 1, CONCEPT: 1, DETAIL: 1}, 1.15, {CONCEPT}) is None
 
 
 def test_without_places_any_kind_counts() -> None:

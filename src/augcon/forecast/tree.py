@@ -81,6 +81,8 @@ def _mixed(
                 asked += number
         passes += 1
         short = [k for k in kinds if 0 < have[k] < selection.overgenerate * quota * mix[k]]
+        if not short and sum(have.values()) < quota:
+            short = [kind for kind in kinds if have[kind]]
         finest = max(short, key=lambda kind: kind.fineness, default=None)
     pairs = {kind: min(have[kind], quota * mix[kind]) for kind in kinds}
     left = {kind: have[kind] - pairs[kind] for kind in kinds}

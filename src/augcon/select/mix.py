@@ -57,8 +57,8 @@ def finest_short(
 
     possible  kinds that the root can give; no more is asked for the others
 
-    There are enough once every place is taken by its own kind, and `overgenerate` times as many
-    were asked, of each kind where there are places.
+    There are enough once the quota is reached, every place is taken by its own kind, and
+    `overgenerate` times as many were asked, of each kind where there are places.
     """
     if not places:
         enough = n_placed(judged, places) >= quota and len(judged) >= overgenerate * quota
@@ -70,4 +70,6 @@ def finest_short(
         for kind, number in places.items()
         if kind in possible and (kept[kind] < number or asked[kind] < overgenerate * number)
     ]
+    if not short and kept.total() < quota:
+        short = list(possible)
     return max(short, key=lambda kind: kind.fineness, default=None)
