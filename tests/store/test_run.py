@@ -33,7 +33,7 @@ from augcon.records import (
     rejected,
 )
 from augcon.store import Run, write_atomically
-from augcon.store.database import Database
+from augcon.store.database import VERSION, Database
 from tests.e2e.program import environment, python
 
 TEXT = "One two three. Four five six."
@@ -410,7 +410,7 @@ def test_a_database_of_another_version_is_refused(run: Run) -> None:
     with sqlite3.connect(run.folder / "run.db") as database:
         database.execute("PRAGMA user_version=99")
     database.close()
-    with pytest.raises(OutputError, match="database 99, this one 2"):
+    with pytest.raises(OutputError, match=f"database 99, this one {VERSION}"):
         Run.read(run.folder)
 
 
