@@ -51,6 +51,7 @@ from tests.simulated_server import MODEL, simulated_server
 from tests.small_corpora import chinese, english
 
 from augcon.admission import cut_roots
+from augcon.answer import Checking
 from augcon.assemble import assemble_tree, library_of
 from augcon.augment import Stages, augment
 from augcon.config import Settings, load_settings
@@ -120,7 +121,10 @@ class Unanswered:
     languages: frozenset[str] | None = None
 
     async def respond(self, question: Question) -> str:
-        return "Not asked."
+        return question.context.text
+
+    async def revise(self, question: Question, answer: str, finding: str) -> str:
+        return ""
 
 
 def texts_of(paths: Sequence[Path]) -> Iterator[tuple[str, str, str]]:
@@ -172,7 +176,8 @@ async def grown(settings: Settings, models: Models, given: argparse.Namespace) -
     responder: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
     responder.set_result(Unanswered())
     tree = assemble_tree(settings, models, library_of(settings))
-    stages = Stages(tree, scorer, responder, settings.selection, settings.tree.max_passes)
+    selection, passes = settings.selection, settings.tree.max_passes
+    stages = Stages(tree, scorer, responder, Checking(None), selection, passes)
     places = asyncio.Semaphore(models.contexts_at_once)
 
     async def one(root: Context, quota: int) -> Augmented:

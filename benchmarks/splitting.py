@@ -64,7 +64,7 @@ from augcon.llm.openai import OpenAIModel
 from augcon.prompts.library import prompt_language
 from augcon.records import Context, Document, Node, State
 from augcon.rouge import rouge_l, tokens
-from augcon.scorer import HeuristicScorer
+from augcon.scorer import HeuristicScorer, with_scores
 from augcon.select import choose
 from augcon.tree.decontextualise import AS_IT_WAS, MENDED
 
@@ -172,7 +172,7 @@ async def measured(
     trees, meter = await grown(roots, settings)
     kept = 0
     for tree in trees:
-        asked = await HeuristicScorer().score([n.question for n in tree if n.question])
+        asked = await with_scores([n.question for n in tree if n.question], HeuristicScorer())
         chosen = settings.selection
         judged = choose(asked, len(asked), chosen.similarity, chosen.min_question_units)
         kept += sum(question.verdict.kept for question in judged)
@@ -254,7 +254,11 @@ def mean(values: Sequence[float]) -> float:
 
 
 async def compared(
-    roots: Sequence[Context], strategies: Sequence[str], said: dict[str, object], similarity: bool
+    roots: Sequence[Context],
+    strategies: Sequence[str],
+    said: dict[str, object],
+    similarity: bool,
+    config: Path | None,
 ) -> list[Row]:
     rows = []
     async with AsyncExitStack() as stack:
@@ -263,7 +267,7 @@ async def compared(
             some = [root for root in roots if prompt_language(root.language) == language]
             for strategy in strategies:
                 told = {**said, "tree.split": strategy.split()[0]}
-                settings = load_settings(None, {**told, "tree.decontextualise": strategy == MEND})
+                settings = load_settings(config, {**told, "tree.decontextualise": strategy == MEND})
                 try:
                     rows.append(await measured(language, strategy, some, settings, encoder))
                     print(shown(rows[-1]), file=sys.stderr, flush=True)
@@ -314,24 +318,27 @@ def main(arguments: Sequence[str] | None = None) -> list[Row]:
     parser.add_argument("--data", type=Path, default=SHARED, help="the shared data's dev folder")
     parser.add_argument("--roots", type=int, default=20, metavar="N")
     parser.add_argument("--max-units", type=int, default=500, metavar="N", help="l of the roots")
+    parser.add_argument("--min-units", type=int, default=20, metavar="N", help="λ")
+    parser.add_argument("--config", type=Path, help="other settings, as for augcon run")
     parser.add_argument("--strategies", help=f"some of: {', '.join(AT_A_SERVER)}")
     parser.add_argument("--no-similarity", action="store_true", help="no sentence encoder")
     parser.add_argument("--json", type=Path, metavar="FILE")
     told = parser.parse_args(arguments)
     said: dict[str, object] = {"model.name": told.model, "tree.max_units": told.max_units}
+    said["tree.min_units"] = told.min_units
     with simulated_server() as server:
         if told.simulated:
             said |= {"model.name": MODEL, "model.base_urls": (server.url,)}
         elif told.base_url:
             said["model.base_urls"] = tuple(told.base_url)
-        settings = load_settings(None, said)
+        settings = load_settings(told.config, said)
         here = settings.model.kind == "embedded"
         possible = EMBEDDED_SPLITS if here else AT_A_SERVER
         chosen = [s.strip() for s in told.strategies.split(",")] if told.strategies else possible
         roots = draw_roots(told.corpus, told.data, told.roots, settings)
         if here:
             roots = [root for root in roots if root.language == "en"]
-        rows = asyncio.run(compared(roots, chosen, said, not told.no_similarity))
+        rows = asyncio.run(compared(roots, chosen, said, not told.no_similarity, told.config))
     print(table(rows))
     for language, target in targets(rows).items():
         print(f"{language}: boundary / rewrite {target}")

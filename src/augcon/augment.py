@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from augcon.answer import Checking, Responder
 from augcon.config import SelectionSettings
@@ -24,7 +24,7 @@ from augcon.records import (
     Question,
     failed,
 )
-from augcon.scorer import Item, Scorer
+from augcon.scorer import Scorer, with_scores
 from augcon.select import Classifier, apportion, choose, finest_short, n_placed, soundness
 from augcon.tree import Tree, granularity_of
 
@@ -64,7 +64,8 @@ async def augment(context: Context, quota: int, stages: Stages) -> Augmented:
         new = await stages.tree.grow(context, passes, finest)
         passes += 1
         nodes += new
-        scored = await _scored([n.question for n in new if n.question], stages)
+        scorer = await asyncio.shield(stages.scorer)
+        scored = await with_scores([n.question for n in new if n.question], scorer)
         questions += await _classified(scored, context, stages)
         judged = choose(
             questions, quota, selection.similarity, selection.min_question_units, places
@@ -89,15 +90,6 @@ def _possible(nodes: Sequence[Node], root: Context, stages: Stages) -> set[Granu
         return set(Granularity)
     asked = (node.context for node in nodes if node.verdict.reason not in NOT_ASKED)
     return {granularity_of(context, root) for context in asked}
-
-
-async def _scored(questions: Sequence[Question], stages: Stages) -> list[Question]:
-    scorer = await asyncio.shield(stages.scorer)
-    scores = await scorer.score([Item(q.context.text, q.text) for q in questions])
-    return [
-        replace(question, score=score.value, no_score=score.why_none)
-        for question, score in zip(questions, scores, strict=True)
-    ]
 
 
 async def _classified(

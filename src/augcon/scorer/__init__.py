@@ -11,7 +11,7 @@ from augcon.scorer.accuracy import (
     report_of,
     tested_pairs,
 )
-from augcon.scorer.base import Item, Score, Scorer
+from augcon.scorer.base import Item, Score, Scorer, with_scores
 from augcon.scorer.contrast import Contrast, Contrasts, Spoiling, contrast, draw_pilot
 from augcon.scorer.heuristic import HeuristicScorer
 from augcon.scorer.judge import JudgeScorer, gives_logprobs, load_judge
@@ -50,4 +50,5 @@ __all__ = [
     "read_card",
     "report_of",
     "tested_pairs",
+    "with_scores",
 ]

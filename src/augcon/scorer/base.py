@@ -9,13 +9,13 @@ else the kind needs lies beside it (`augcon.scorer.saved`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from augcon.records import UNSCORED
+from augcon.records import UNSCORED, Question
 
-__all__ = ["Item", "Score", "Scorer"]
+__all__ = ["Item", "Score", "Scorer", "with_scores"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +47,12 @@ class Scorer(Protocol):
     async def score(self, items: Sequence[Item]) -> list[Score]: ...
 
     def save(self, folder: Path) -> None: ...
+
+
+async def with_scores(questions: Sequence[Question], scorer: Scorer) -> list[Question]:
+    """The questions of a tree, each with its score or with why it has none."""
+    scores = await scorer.score([Item(q.context.text, q.text) for q in questions])
+    return [
+        replace(question, score=score.value, no_score=score.why_none)
+        for question, score in zip(questions, scores, strict=True)
+    ]
