@@ -2,9 +2,9 @@
 
     documents → root contexts → (scorer, examples) → augment every context → dataset
 
-`augment` tells what happens to one context, `prepare` what comes before the first, `assemble`
-which strategies a run uses. The store remembers, so that a run that was stopped anywhere goes on
-from there.
+`augment` tells what happens to one context, `fitting` and `prepare` what comes before the first,
+`assemble` which strategies a run uses. The store remembers, so that a run that was stopped anywhere
+goes on from there.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ from augcon.corpus import Corpus
 from augcon.engine import each
 from augcon.errors import BudgetSpentError
 from augcon.export import write_dataset
+from augcon.fitting import choose_pilot, prepare_scorer
 from augcon.forecast import ASSUMED, Served, expect
 from augcon.llm.budget import Budget, Spent
 from augcon.llm.models import Models, open_models
-from augcon.prepare import choose_pilot, prepare_responder, prepare_scorer
+from augcon.prepare import prepare_responder
 from augcon.records import Augmented, Context, failed
 from augcon.report import write_report
 from augcon.scorer import Scorer

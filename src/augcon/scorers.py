@@ -2,7 +2,7 @@
 
     kind, or folder ──▶ checked before anything is asked ──▶ a scorer that can score
 
-What is fitted first is made in `augcon.prepare`.
+What is fitted first is made in `augcon.fitting`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,15 @@ from augcon.scorer import (
     read_card,
 )
 
-__all__ = ["TORCH", "asks_a_model", "check_scorer", "load_scorer", "plain_scorer", "scorer_id"]
+__all__ = [
+    "TORCH",
+    "Remember",
+    "asks_a_model",
+    "check_scorer",
+    "load_scorer",
+    "plain_scorer",
+    "scorer_id",
+]
 
 # Name of a step, how to do it, and the ids of what goes into it: gives the step's output.
 Remember = Callable[..., Awaitable[str]]
