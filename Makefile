@@ -26,7 +26,7 @@ format: venv
 	$(BIN)/ruff check --fix .
 
 # Written from the settings themselves.
-docs/settings.md: src/augcon/config.py src/augcon/templates.py
+docs/settings.md: src/augcon/config.py src/augcon/sections.py src/augcon/templates.py
 	$(BIN)/python -m tests.write_settings_page
 
 # The embedded model's adapter, from adapter/passages: half an hour on two cores.

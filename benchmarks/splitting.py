@@ -51,7 +51,7 @@ from rapidfuzz.distance import LCSseq
 from tests.simulated_server import MODEL, simulated_server
 
 from augcon.assemble import assemble_tree, library_of, longest_request
-from augcon.config import EMBEDDED_SPLITS, Settings, load_settings
+from augcon.config import Settings, load_settings
 from augcon.corpus import cut_contexts, detect_language, read_corpus, sentence_spans
 from augcon.errors import SettingsError
 from augcon.llm.budget import Budget
@@ -65,6 +65,7 @@ from augcon.prompts.library import prompt_language
 from augcon.records import Context, Document, Node, State
 from augcon.rouge import rouge_l, tokens
 from augcon.scorer import HeuristicScorer, with_scores
+from augcon.sections import EMBEDDED_SPLITS
 from augcon.select import choose
 from augcon.tree.decontextualise import AS_IT_WAS, MENDED
 

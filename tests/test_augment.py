@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from augcon.augment import Stages, augment
-from augcon.config import SelectionSettings
 from augcon.records import Augmented, Context, Granularity, Question
 from augcon.scorer import HeuristicScorer
+from augcon.sections import SelectionSettings
 from augcon.select import apportion
 from augcon.tree import Division, Tree
 from tests.small_corpora import chinese, english

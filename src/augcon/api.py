@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from augcon.assemble import library_of, longest_request
 from augcon.checkup import Check, examine
-from augcon.config import HUB, Settings, load_settings, read_budget
+from augcon.config import Settings, load_settings, read_budget
 from augcon.corpus import read_corpus
 from augcon.errors import (
     CorpusError,
@@ -27,6 +27,7 @@ from augcon.provenance import show
 from augcon.records import Pair
 from augcon.scorers import check_scorer
 from augcon.scoring import Scored, score_file
+from augcon.sections import HUB
 from augcon.store import Books, Run
 from augcon.watch import Watch
 

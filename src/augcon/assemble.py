@@ -17,7 +17,7 @@ from augcon.answer import (
     Responder,
     Verifier,
 )
-from augcon.config import Settings, Split
+from augcon.config import Settings
 from augcon.corpus import count_units, sentence_spans
 from augcon.errors import SettingsError
 from augcon.llm.base import Sampling
@@ -27,6 +27,7 @@ from augcon.prompts.library import LANGUAGES
 from augcon.prompts.size import prompt_tokens, tokens_per_unit
 from augcon.records import Triplet
 from augcon.scorer import JudgeScorer
+from augcon.sections import Split
 from augcon.select import Classifier
 from augcon.tree import Divider, QuestionCheck, RewriteDivider, Tree
 from augcon.tree.decontextualise import DecontextualisingDivider

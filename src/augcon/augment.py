@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from augcon.answer import Checking, Responder
-from augcon.config import SelectionSettings
 from augcon.errors import ItemError
 from augcon.records import (
     NOT_ASKED,
@@ -25,6 +24,7 @@ from augcon.records import (
     failed,
 )
 from augcon.scorer import Scorer, with_scores
+from augcon.sections import SelectionSettings
 from augcon.select import Classifier, apportion, choose, finest_short, n_placed, soundness
 from augcon.tree import Tree, granularity_of
 

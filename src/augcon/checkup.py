@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from augcon.assemble import NO_EMBEDDINGS, longest_request
-from augcon.config import HUB, ModelSettings, Settings
+from augcon.config import Settings
 from augcon.errors import AugConError
 from augcon.llm.base import TryAgain
 from augcon.llm.local import Check, check_engine
 from augcon.llm.models import api_key, connect, probe, probing
 from augcon.llm.openai import OpenAIModel
+from augcon.sections import HUB, ModelSettings
 
 __all__ = ["Check", "examine"]
 

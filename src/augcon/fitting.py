@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from augcon.config import ScorerSettings, Settings
+from augcon.config import Settings
 from augcon.errors import ItemError, ModelError, RequestFailed, ScorerError
 from augcon.llm.call import Caller
 from augcon.llm.models import Models
@@ -47,6 +47,7 @@ from augcon.scorer import (
 )
 from augcon.scorer.linear import Vectors
 from augcon.scorers import TORCH, Remember, load_scorer, plain_scorer
+from augcon.sections import ScorerSettings
 from augcon.tree import Tree
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from augcon.assemble import (
     longest_request,
 )
 from augcon.augment import Stages, augment
-from augcon.config import SelectionSettings, Settings
+from augcon.config import Settings
 from augcon.corpus import Corpus
 from augcon.engine import each
 from augcon.errors import BudgetSpentError
@@ -35,6 +35,7 @@ from augcon.records import Augmented, Context, failed
 from augcon.report import write_report
 from augcon.scorer import Scorer
 from augcon.scorers import scorer_id
+from augcon.sections import SelectionSettings
 from augcon.select import find_repeats
 from augcon.store import Run
 from augcon.store.database import store_errors

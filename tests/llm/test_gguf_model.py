@@ -8,9 +8,10 @@ import gguf
 import numpy as np
 import pytest
 
-from augcon.config import ModelSettings, load_settings
+from augcon.config import load_settings
 from augcon.errors import SettingsError
 from augcon.llm.gguf_model import OVERHEAD_BYTES, Header, find_file, fit, read_header
+from augcon.sections import ModelSettings
 
 GB = 10**9
 

@@ -8,12 +8,12 @@ from functools import cache
 
 import pytest
 
-from augcon.config import ModelSettings
 from augcon.errors import AugConError, ModelError, RequestRefused
 from augcon.llm.base import Message, Request, Sampling, TryAgain
 from augcon.llm.call import Caller, MemoryJournal
 from augcon.llm.models import Abilities, connect, probe
 from augcon.llm.openai import OpenAIModel
+from augcon.sections import ModelSettings
 from tests.simulated_server import KEY, MODEL, Faults, Log, Simulation, simulated_server
 
 SCHEMA = '{"type": "object", "properties": {"answer": {"type": "string"}}}'

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from augcon.config import TreeSettings
 from augcon.corpus import count_units
 from augcon.errors import ExamplesError
 from augcon.llm.base import Choice, Reply, Request, Sampling
@@ -18,6 +17,7 @@ from augcon.prompts import Asker, Field, Library, Prompt, Weakening
 from augcon.prompts.library import LANGUAGES, PROMPTS, built_in, read_triplets
 from augcon.prompts.prompt import MARK
 from augcon.records import Context, Document
+from augcon.sections import TreeSettings
 from augcon.tree.checks import check_parts
 from augcon.tree.numbered import AssignDivider, CutDivider
 from augcon.tree.prompted import PromptedDivider

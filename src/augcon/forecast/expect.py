@@ -12,7 +12,7 @@ from functools import cache
 
 from augcon.answer import FEWEST_TO_SEARCH
 from augcon.assemble import PROMPTED, is_embedded, library_of
-from augcon.config import Settings, Split
+from augcon.config import Settings
 from augcon.forecast.rates import (
     ASSUMED,
     CLAIM_TOKENS,
@@ -30,6 +30,7 @@ from augcon.prompts.library import prompt_language
 from augcon.prompts.size import prompt_tokens
 from augcon.records import Context, Granularity
 from augcon.scorer import Spoiling, draw_pilot, read_card
+from augcon.sections import Split
 from augcon.select import quota_of
 from augcon.store.outlook import Asking, Forecast
 

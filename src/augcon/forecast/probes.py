@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from augcon.answer import Responder
 from augcon.assemble import assemble_generator, assemble_tree, library_of
-from augcon.config import Settings, Split
+from augcon.config import Settings
 from augcon.corpus import count_units, sentence_spans
 from augcon.errors import ItemError, ModelError
 from augcon.forecast.rates import Rates, Served, Sizes
@@ -25,6 +25,7 @@ from augcon.llm.models import Models, open_models
 from augcon.prompts import Form
 from augcon.prompts.library import LANGUAGES, prompt_language
 from augcon.records import Context, Question
+from augcon.sections import Split
 from augcon.together import single_fault
 from augcon.tree import Divider
 

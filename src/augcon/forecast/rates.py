@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from augcon.assemble import tree_prompt
-from augcon.config import Settings, Split
+from augcon.config import Settings
 from augcon.corpus import count_units
 from augcon.prompts import Form, Library, Prompt, Weakening
 from augcon.prompts.size import tokens_per_unit
+from augcon.sections import Split
 
 __all__ = ["ASSUMED", "Rates", "Served", "Sizes", "sentence_units"]
 

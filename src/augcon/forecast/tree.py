@@ -6,9 +6,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from augcon.config import SelectionSettings, Settings
+from augcon.config import Settings
 from augcon.forecast.rates import sentence_units
 from augcon.records import Context, Granularity
+from augcon.sections import SelectionSettings
 from augcon.tree import expected_nodes, nodes_asked
 
 __all__ = ["ExpectedTree", "expect_tree"]

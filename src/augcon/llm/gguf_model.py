@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from augcon.config import HUB, ModelSettings
 from augcon.errors import MissingExtraError, SettingsError
 from augcon.llm.cache import Progress
 from augcon.llm.hub import fetch_from_hub, parts_of
 from augcon.llm.local import LocalServers, Serving
 from augcon.llm.machine import free_memory, usable_cores
+from augcon.sections import HUB, ModelSettings
 
 __all__ = ["Header", "check_file", "file_bytes", "find_file", "fit", "read_header", "serve_file"]
 

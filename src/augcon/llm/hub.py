@@ -8,10 +8,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from augcon.config import HUB
 from augcon.errors import AssetError, MissingExtraError, SettingsError
 from augcon.llm.cache import Progress
 from augcon.llm.machine import free_memory
+from augcon.sections import HUB
 
 __all__ = ["fetch_from_hub", "parts_of"]
 

@@ -16,7 +16,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
-from augcon.config import ModelSettings
 from augcon.errors import (
     ItemError,
     ModelError,
@@ -34,6 +33,7 @@ from augcon.llm.limit import Limit
 from augcon.llm.openai import OpenAIModel
 from augcon.llm.places import Places
 from augcon.llm.warmest import WarmestFirst
+from augcon.sections import ModelSettings
 
 __all__ = [
     "Abilities",
