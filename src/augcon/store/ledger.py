@@ -13,22 +13,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from augcon.records import (
-    Answer,
     Asked,
     Augmented,
     Context,
     Document,
-    Judged,
-    Node,
     Pair,
     Rejection,
     Root,
     State,
     Verification,
-    content_id,
 )
 from augcon.store.database import Database, Write
 from augcon.store.outlook import Forecast
+from augcon.store.rows import answer_row, context_row, node_row, question_row, root_of
 
 __all__ = ["Ledger", "TreeRow"]
 
@@ -206,11 +203,11 @@ class Ledger:
     def pending(self) -> Iterator[tuple[Context, int]]:
         """Root contexts that are still to be augmented, in order, each with its quota."""
         for row in self._contexts("= 'pending'"):
-            yield _root(row), row["quota"]
+            yield root_of(row), row["quota"]
 
     def roots(self) -> Iterator[Context]:
         """Every root context that is or was to be augmented, in order."""
-        return (_root(row) for row in self._contexts("!= 'rejected'"))
+        return (root_of(row) for row in self._contexts("!= 'rejected'"))
 
     def count_roots(self) -> int:
         """How many root contexts are or were to be augmented."""
@@ -319,15 +316,15 @@ class Ledger:
                 c.execute(f"DELETE FROM {table} WHERE root_id = ?", (root,))  # noqa: S608
             c.executemany(
                 "INSERT INTO nodes VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-                [_node_row(root, node) for node in result.nodes],
+                [node_row(root, node) for node in result.nodes],
             )
             c.executemany(
                 "INSERT INTO questions VALUES (?,?,?,?,?,?,?,?,?,?,?)",
-                [_question_row(root, judged) for judged in result.questions],
+                [question_row(root, judged) for judged in result.questions],
             )
             c.executemany(
                 "INSERT INTO answers VALUES (?,?,?,?,?,?,?,?)",
-                [_answer_row(root, answer) for answer in result.answers],
+                [answer_row(root, answer) for answer in result.answers],
             )
             verdict = result.verdict
             c.execute(
@@ -377,7 +374,7 @@ class Ledger:
             "ORDER BY c.position"
         )
         for row in self._database.rows(sql):
-            yield _root(row), row["pairs"]
+            yield root_of(row), row["pairs"]
 
     def tree(self, root_id: str) -> list[TreeRow]:
         """The nodes of every pass over a root, each pass as a walk from the root downwards."""
@@ -429,55 +426,5 @@ def _insert_document(
     )
     connection.executemany(
         "INSERT OR IGNORE INTO contexts VALUES (?,?,?,?,?,?,?,?,?,?,0,?,?,?)",
-        (_context_row(root, at) for at, root in enumerate(roots, position)),
-    )
-
-
-def _context_row(root: Root, position: int) -> tuple[object, ...]:
-    c, v = root.context, root.verdict
-    return (
-        *(c.id, position, c.document_id, c.document, c.start, c.end, c.units, c.language, c.text),
-        *(root.quota, v.state, v.reason, v.detail),
-    )
-
-
-def _root(row: sqlite3.Row) -> Context:
-    return Context(
-        id=row["id"],
-        document_id=row["document_id"],
-        document=row["document"],
-        root_id=row["id"],
-        parent_id=None,
-        depth=0,
-        text=row["text"],
-        units=row["units"],
-        language=row["language"],
-        start=row["start"],
-        end=row["end"],
-    )
-
-
-def _node_row(root: str, node: Node) -> tuple[object, ...]:
-    c, v, split = node.context, node.verdict, node.split
-    return (
-        *(root, node.pass_number, c.id, c.parent_id, c.depth, c.start, c.end, c.units, c.text),
-        *(v.state, v.reason, v.detail, split.state, split.reason, split.detail, c.explained),
-    )
-
-
-def _question_row(root: str, judged: Judged) -> tuple[object, ...]:
-    q, v = judged.question, judged.verdict
-    return (
-        *(root, q.pass_number, q.id, q.context.id, q.text, q.granularity, q.score, judged.place),
-        *(v.state, v.reason, v.detail),
-    )
-
-
-def _answer_row(root: str, answer: Answer) -> tuple[object, ...]:
-    v, checked = answer.verdict, answer.verification
-    pair_id = content_id("pair", answer.question.id, answer.text)
-    return (
-        *(root, answer.question.id, pair_id, answer.text),
-        *(v.state, v.reason, v.detail),
-        json.dumps(checked.as_json(), ensure_ascii=False) if checked else "",
+        (context_row(root, at) for at, root in enumerate(roots, position)),
     )
