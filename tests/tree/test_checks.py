@@ -73,6 +73,14 @@ def test_a_sentence_in_other_words_is_not_lost() -> None:
     assert check_parts(parent, dropped, 0.5).reason in ("parts_overlap", "parts_lose_text")
 
 
+def test_the_clauses_of_a_single_sentence_may_both_name_what_it_is_about() -> None:
+    start = "Other early friends of the school of Harrowby were"
+    one, two = "Ada Bart and Leo Mand, who paid for the hall", "Jo Walk, who lent a barn and taught"
+    parts = [f"{start} {one}.", f"{start} {two} the youngest children to read and to count."]
+    whole = f"{start} {one}, and {two} the youngest children to read and to count."
+    assert check_parts(context_of(whole), parts, 0.7).kept
+
+
 @LANGUAGES
 def test_text_that_is_in_both_parts_ends_the_branch_and_a_name_does_not(language: str) -> None:
     told = SENTENCES[language]

@@ -138,7 +138,7 @@ async def test_a_weak_question_comes_from_the_strategys_own_prompt(
     (request,) = model.requests
     prompt = Library().prompt(kind.prompt_name, "en")
     assert "[1] The mill is old." in request.messages[-1].content
-    is_whole = request.messages[0].content.startswith(prompt.instruction)
+    is_whole = request.messages[0].content.startswith(prompt.only("question").told)
     assert is_whole == (weakening is Weakening.EXAMPLES)
     assert len(request.messages) == (
         2 + 2 * (len(prompt.examples) if weakening is Weakening.INSTRUCTION else 1)
@@ -151,7 +151,9 @@ async def test_the_question_alone_is_that_of_the_papers_prompt_without_the_parts
     assert await questions.write(node(MILL, "en"), 0) == "Why?"
     assert await questions.write_weakly(node(MILL, "en"), Weakening.BOTH) == "Why?"
     strong, weak = model.requests
-    assert strong.messages[0].content.startswith(Library().prompt("tree", "en").instruction)
+    assert strong.messages[0].content.startswith(
+        Library().prompt("tree", "en").only("question").told
+    )
     assert '"first"' not in strong.schema
     assert len(weak.messages) == 4
 

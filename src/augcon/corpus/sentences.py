@@ -28,6 +28,8 @@ _PUNCTUATION = re.compile(r"[^\w\s]")
 _WORD = re.compile(r"\w")
 _OTHER_SPACE = re.compile(r"[^\S ]")
 _CLOSERS = re.compile(r"[”’」』）】》〉〕｝)\]}]++")
+_MARK = re.compile(r"(?<=\S)(?:\[(?:\d{1,3}|[a-z][a-z ]{2,30})\])++")  # of a note, as in "[3]"
+_STOP_ZH = re.compile(r"[。！？](?=[0-9０-９A-Za-zＡ-Ｚａ-ｚ])")
 _OPENERS_AT_END = re.compile(r"\s([\"'“‘«「『（《〈【〔(\[{]+)\Z")
 _WHOLE = re.compile(r"[.!?。！？…｡．؟۔।॥։።][\"'”’»」』）】》〉)\]*_`]*\Z")
 _EDGE = 8  # quotation marks, brackets and white space in a row are no more than these characters
@@ -77,9 +79,10 @@ def _starts(text: str, block: Block, language: str) -> Iterator[int]:
 
 
 def _settled(text: str, start: int) -> int:
-    """A sentence's start, moved so that closers stay behind it and openers come with it."""
-    if closers := _CLOSERS.match(text, start):
-        return closers.end()
+    """A sentence's start, moved so that closers stay behind it and openers come with it. The mark
+    of a note, where it is written without a space, goes with what it is a note to."""
+    if closed := _CLOSERS.match(text, start) or _MARK.match(text, start):
+        return closed.end()
     openers = _OPENERS_AT_END.search(text[max(0, start - _EDGE) : start])
     return start - len(openers[1]) if openers else start
 
@@ -111,7 +114,8 @@ def _ask_sentencex(text: str, language: str) -> list[int]:
 
     Every white space is a plain space for the library: a wrapped line that opens with a number is
     a list to it, and white space beyond ASCII makes it panic in some languages. A panic is no
-    `Exception`, so without the guard it would end the run for one sentence's boundaries.
+    `Exception`, so without the guard it would end the run for one sentence's boundaries. It sees
+    no boundary between a Chinese full stop and a digit or a Latin letter.
     """
     from sentencex import get_sentence_boundaries
 
@@ -122,4 +126,6 @@ def _ask_sentencex(text: str, language: str) -> list[int]:
         if type(panic).__name__ != "PanicException":
             raise
         return []
-    return [start for boundary in boundaries if (start := boundary["start_index"]) > 0]
+    found = {boundary["start_index"] for boundary in boundaries}
+    found.update(stop.end() for stop in _STOP_ZH.finditer(plain))
+    return sorted(start for start in found if start > 0)

@@ -63,11 +63,16 @@ class Weakening(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One input or output. `describe` tells the model what an output should hold."""
+    """One input or output.
+
+    describe  what an output should hold, where the form of the reply is told
+    rules     what to mind in writing it: a paragraph of the instruction, left out with the output
+    """
 
     key: str
     label: str
     describe: str = ""
+    rules: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +120,18 @@ class Prompt:
         """A weaker version of this prompt; fewer examples means one, drawn by the seed."""
         weak = self
         if kind is not Weakening.EXAMPLES:
-            weak = replace(weak, instruction=self.weak_instruction)
+            plain = tuple(replace(output, rules="") for output in self.outputs)
+            weak = replace(weak, instruction=self.weak_instruction, outputs=plain)
         if kind is not Weakening.INSTRUCTION and self.examples:
             left = random.Random(seed).choice(self.examples)  # noqa: S311 - a seeded draw
             weak = replace(weak, examples=(left,))
         return weak
+
+    @property
+    def told(self) -> str:
+        """The instruction with the rules of the outputs that are asked for."""
+        rules = (field.rules.strip() for field in self.outputs if field.rules)
+        return "\n\n".join((self.instruction, *rules))
 
     def only(self, *keys: str) -> Prompt:
         """This prompt asking for some of its outputs alone."""
@@ -205,14 +217,14 @@ class Prompt:
 
     def _system(self, form: Form) -> str:
         if form in ("plain", "bare"):
-            return self.instruction
+            return self.told
         rule = FORM_RULES.get((form, self.language)) or FORM_RULES[form, "en"]
         shape = (
             [f'- "{field.key}": {field.describe}' for field in self.outputs]
             if form == "json"
             else [f"[[{field.key}]]\n({field.describe})" for field in self.outputs]
         )
-        return f"{self.instruction}\n\n{rule}\n" + "\n".join(shape)
+        return f"{self.told}\n\n{rule}\n" + "\n".join(shape)
 
     def _asked(self, values: Values, form: Form) -> str:
         if form == "bare":

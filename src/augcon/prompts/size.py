@@ -17,5 +17,5 @@ def tokens_per_unit(language: str) -> float:
 
 def prompt_tokens(prompt: Prompt) -> float:
     """Tokens of the constant part of a prompt."""
-    text = prompt.instruction + "".join(v for e in prompt.examples for v in e.values())
+    text = prompt.told + "".join(v for e in prompt.examples for v in e.values())
     return tokens_per_unit(prompt.language) * count_units(text)

@@ -30,9 +30,10 @@ LEAST_COVERAGE = 0.5
 # said in other words, and a sentence of few tokens may as well have become part of another.
 LEAST_OF_SENTENCE = 0.5
 SHORT_SENTENCE = 5
-# Of the shorter part; a name put in for a pronoun is no more than a few tokens.
+# Of the shorter part. A name put in for a pronoun is no more than a few tokens; the two clauses of
+# a single sentence, each made a sentence of its own, share up to a dozen.
 LARGEST_OVERLAP = 0.3
-SLACK_TOKENS = 8
+SLACK_TOKENS, CLAUSE_SLACK_TOKENS = 8, 12
 LEAST_EXPLAINED = 0.5  # of a part's tokens by its place; a text from elsewhere has fewer
 PREVIEW = 60
 
@@ -59,12 +60,14 @@ def check_parts(parent: Context, parts: Sequence[str], least_precision: float) -
     worst = min(rouge_l_tokens(part, there).precision for part in held)
     if worst < least_precision:
         return rejected("part_not_from_context", f"ROUGE-L precision {worst:.2f}")
-    if repeated := _repeated(held, there):
+    spans = sentence_spans(parent.text, parent.language)
+    slack = SLACK_TOKENS if len(spans) > 1 else CLAUSE_SLACK_TOKENS
+    if repeated := _repeated(held, there, slack):
         return rejected("parts_overlap", f"{repeated} tokens are in both")
     # One after the other too: of a sentence that the parent has twice, each part may hold one.
     in_a_row = [token for part in held for token in part]
     covered = set().union(*(_aligned(part, there) for part in (*held, in_a_row)))
-    return _whole(parent, parts, source, covered)
+    return _whole(parent, parts, spans, source, covered)
 
 
 def check_places(children: Sequence[Context]) -> Verdict:
@@ -87,7 +90,7 @@ def _aligned(part: Sequence[str], there: Sequence[str]) -> set[int]:
     }
 
 
-def _repeated(parts: Sequence[Sequence[str]], parent: Sequence[str]) -> int:
+def _repeated(parts: Sequence[Sequence[str]], parent: Sequence[str], slack: int) -> int:
     """How many tokens both parts have in the same order that the parent has but once; 0 if few."""
     if len(parts) < 2:
         return 0
@@ -95,18 +98,22 @@ def _repeated(parts: Sequence[Sequence[str]], parent: Sequence[str]) -> int:
     in_both = Counter(longer[place] for place in _aligned(shorter, longer))
     held, once = Counter(shorter) + Counter(longer), Counter(parent)
     repeated = sum(min(n, max(0, held[token] - once[token])) for token, n in in_both.items())
-    few = max(LARGEST_OVERLAP * len(shorter), min(SLACK_TOKENS, len(shorter) / 2))
+    few = max(LARGEST_OVERLAP * len(shorter), min(slack, len(shorter) / 2))
     return repeated if repeated > few else 0
 
 
 def _whole(
-    parent: Context, parts: Sequence[str], source: Sequence[Token], covered: set[int]
+    parent: Context,
+    parts: Sequence[str],
+    spans: Sequence[Span],
+    source: Sequence[Token],
+    covered: set[int],
 ) -> Verdict:
     """Whether what is covered of the parent's tokens is enough, of all and of every sentence."""
     if len(covered) < LEAST_COVERAGE * len(source):
         return rejected("parts_lose_text", f"they hold {len(covered) / len(source):.0%} of it")
     place = 0
-    for span in sentence_spans(parent.text, parent.language):
+    for span in spans:
         first = place
         while place < len(source) and source[place].start < span.end:
             place += 1

@@ -28,8 +28,11 @@ class _NumberedDivider(PromptedDivider):
     def _shown(self, node: Context) -> Mapping[str, str]:
         return {"sentences": numbered(node.text, _spans(node))}
 
-    def _is_divisible(self, node: Context) -> bool:
-        return len(_spans(node)) > 1
+    def _known_parts(self, node: Context) -> tuple[str, ...] | None:
+        spans = _spans(node)
+        if len(spans) > 2:
+            return None
+        return tuple(node.text[span.start : span.end] for span in spans) if spans[1:] else ()
 
 
 class CutDivider(_NumberedDivider):

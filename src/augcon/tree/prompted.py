@@ -41,29 +41,31 @@ class _Prompted:
 
 
 class PromptedDivider(_Prompted, ABC):
-    """Question and parts in one call; the question alone of what has nothing to divide."""
+    """Question and parts in one call; the question alone where there is no choice of parts."""
 
     async def divide(self, node: Context, pass_number: int) -> Division:
-        prompt, divisible = self._prompt(node), self._is_divisible(node)
+        prompt, known = self._prompt(node), self._known_parts(node)
 
         def check(outputs: dict[str, str]) -> None:
-            if divisible:
+            if known is None:
                 self._parts(node, outputs)
 
         outputs = await self._asker.ask(
-            prompt if divisible else prompt.only("question"),
+            prompt if known is None else prompt.only("question"),
             self._shown(node),
             self._sampling,
             self._asker.caller.seed_for("divide", node.id, pass_number),
             check,
         )
-        return Division(outputs["question"], self._parts(node, outputs) if divisible else ())
+        parts = self._parts(node, outputs) if known is None else known
+        return Division(outputs["question"], parts)
 
     async def weak_question(self, node: Context, weakening: Weakening) -> str:
         return await self._weak_question(node, weakening)
 
-    def _is_divisible(self, node: Context) -> bool:
-        return True
+    def _known_parts(self, node: Context) -> tuple[str, ...] | None:
+        """Where there is nothing to divide, or one way only; None where the model is to say."""
+        return None
 
     @abstractmethod
     def _parts(self, node: Context, outputs: Mapping[str, str]) -> tuple[str, ...]:

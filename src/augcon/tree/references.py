@@ -36,6 +36,7 @@ _NO_NOUNS = _LINKS | frozenset(
         "eventually soon again too well addition result fact example"
     ).split()
 )
+_BRACKETED = re.compile(r"\[[^\]]*\]")
 _WORD = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*")
 _PERSON = frozenset("he she him her his hers".split())
 _THING = frozenset("it its they them their theirs".split())
@@ -118,7 +119,9 @@ def objection(
 
 
 def _english(sentence: str, before: str) -> Iterator[Span]:
-    """A pronoun has its noun in the sentence where a word of its kind stands before it."""
+    """A pronoun has its noun in the sentence where a word of its kind stands before it. What stands
+    in brackets is no part of the sentence."""
+    sentence = _BRACKETED.sub(lambda found: " " * len(found[0]), sentence)
     thing = person = False
     for found in _WORD.finditer(sentence):
         word = re.sub(r"['’].*", "", found[0].casefold())

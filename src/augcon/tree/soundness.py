@@ -82,7 +82,7 @@ class Shown:
         )
         wanted = [question for _, question in examples]
         for prompt in known:
-            for sentence in _SENTENCE_END.split(prompt.instruction):
+            for sentence in _SENTENCE_END.split(prompt.told):
                 if not _FORBIDS.search(sentence):
                     wanted += _QUOTATION.findall(sentence)
         return cls(examples, frozenset(word for text in wanted for word in words_for_text(text)))
