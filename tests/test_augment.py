@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from augcon.answer import Checking
 from augcon.augment import Stages, augment
 from augcon.records import Augmented, Context, Granularity, Question
 from augcon.scorer import HeuristicScorer
@@ -24,7 +25,10 @@ class Plain:
     languages: frozenset[str] | None = None
 
     async def respond(self, question: Question) -> str:
-        return f"It is {question.text}"
+        return question.context.text
+
+    async def revise(self, question: Question, answer: str, finding: str) -> str:
+        return ""
 
 
 class Inventive(Scripted):
@@ -36,7 +40,8 @@ class Inventive(Scripted):
     async def divide(self, node: Context, pass_number: int) -> Division:
         divided = await super().divide(node, pass_number)
         words = " ".join(f"{node.id}{pass_number}{letter}" for letter in "abc")
-        return Division(f"What of {words}?", divided.parts)
+        asked = f"{words}是怎样建成的？" if node.language == "zh" else f"What of {words}?"
+        return Division(asked, divided.parts)
 
 
 def ready(value: Any) -> asyncio.Future[Any]:
@@ -51,9 +56,8 @@ async def augmented(
     selection = SelectionSettings.model_validate(
         {"mix": {kind.value: share for kind, share in mix.items()}}
     )
-    stages = Stages(
-        Tree(divider, least, 0.7), ready(HeuristicScorer()), ready(Plain()), selection, 8
-    )
+    tree, scorer, responder = Tree(divider, least, 0.7), HeuristicScorer(), Plain()
+    stages = Stages(tree, ready(scorer), ready(responder), Checking(None), selection, 8)
     return await augment(root, quota, stages)
 
 

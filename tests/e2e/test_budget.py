@@ -74,7 +74,7 @@ def test_the_pairs_of_finished_contexts_are_written_when_the_budget_is_spent(
     out = tmp_path / "out"
     with simulated_server(Faults(delay=0.002)) as server:
         arguments = run_command(corpus, out, server.url)
-        assert call(*arguments, "--budget", "400 calls").returncode == 1
+        assert call(*arguments, "--budget", "300 calls").returncode == 1
     assert state(out) == "unfinished"
     assert len(rows(out)) == len(augcon.open(out)) > 0
 
