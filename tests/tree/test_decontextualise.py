@@ -349,16 +349,16 @@ ASSIGNED = (
     "Berg in 1830. A flood carried the weir away. Wheels turned all the year."
 )
 ASSIGNED_ZH = (
-    "莫言礼于1893年修建了南渚石桥。河水在冬天结冰。他在1930年把它卖给了赵若兰。洪水冲走了河坝。"
+    "莫言礼于1893年修建了南渚石桥。河水在冬天结冰。这座桥，全长三十米。洪水冲走了河坝。"
     "水轮整年都在转。"
 )
-SOLD_AGAIN = [
+MENDED_PARTS = [
     (ASSIGNED, "en", "Tom Hale sold the mill of Harwick to Anna Berg in 1830."),
-    (ASSIGNED_ZH, "zh", "莫言礼在1930年把南渚石桥卖给了赵若兰。"),
+    (ASSIGNED_ZH, "zh", "南渚石桥，全长三十米。"),
 ]
 
 
-@pytest.mark.parametrize(("text", "language", "mended"), SOLD_AGAIN)
+@pytest.mark.parametrize(("text", "language", "mended"), MENDED_PARTS)
 async def test_an_assigned_and_mended_part_spans_the_sentences_it_was_made_from(
     text: str, language: str, mended: str
 ) -> None:
@@ -372,7 +372,7 @@ async def test_an_assigned_and_mended_part_spans_the_sentences_it_was_made_from(
     assert (first.start, first.end, first.explained) == (0, spans[3].end, 1.0)
 
 
-@pytest.mark.parametrize(("text", "language", "mended"), SOLD_AGAIN)
+@pytest.mark.parametrize(("text", "language", "mended"), MENDED_PARTS)
 async def test_the_parts_of_a_mended_part_lie_edge_to_edge_in_its_place(
     text: str, language: str, mended: str
 ) -> None:

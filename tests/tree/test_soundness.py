@@ -261,7 +261,7 @@ def test_a_text_in_no_known_language_may_be_asked_about_in_any(question: str) ->
 
 
 def test_code_that_is_taken_for_a_language_is_asked_about_in_the_prompts() -> None:
-    asked = "What does the exported function somme return for two numbers?"
+    asked = "What happens when somme is called with two numbers that are both negative?"
     assert check_question(asked, FRENCH_CODE, "fr").kept
     german = "Was gibt die exportierte Funktion somme für zwei Zahlen zurück?"
     assert check_question(german, FRENCH_CODE, "fr").reason == "wrong_language"
