@@ -1,20 +1,26 @@
-"""English words for checks that read words and not meaning: content, inflection, names.
+"""Words for checks that read words and not meaning: content, inflection, names.
 
-A tiny model's questions and answers give most of their faults away by their words.
+A tiny model's questions and answers give most of their faults away by their words. Content words
+are those of English and Chinese; inflection and names are English.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+
+from augcon.rouge import HAN, tokens
 
 __all__ = [
     "NUMBER_WORDS",
     "STOP_WORDS",
+    "STOP_WORDS_ZH",
+    "WORD",
     "content_words",
     "foreign_name",
     "is_negative",
     "sentences",
+    "simplified",
     "stem",
     "stems",
     "words",
@@ -23,7 +29,8 @@ __all__ = [
 STEM_LETTERS = 5
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
-_WORD = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*")
+WORD = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*")
+_HAN = re.compile(f"[{HAN}]")
 
 STOP_WORDS = frozenset(
     (
@@ -36,8 +43,14 @@ STOP_WORDS = frozenset(
         "why how one s t"
     ).split()
 )
-
-
+STOP_WORDS_ZH = frozenset(
+    (
+        "的 了 在 是 和 与 及 或 等 也 都 就 而 被 把 为 以 于 对 从 到 由 向 之 其 这 那 此 该 "
+        "他 她 它 他们 她们 它们 一 个 种 不 没 没有 有 上 下 中 里 后 前 时 并 并且 且 但 但是 "
+        "因为 因此 所以 如果 虽然 可以 会 能 要 将 已 已经 曾 还 又 再 很 更 最 只 才 着 过 地 得 "
+        "所 者 我 你 我们 自己"
+    ).split()
+)
 NUMBER_WORDS = frozenset(
     (
         "two three four five six seven eight nine ten eleven twelve dozen twenty thirty forty "
@@ -46,6 +59,18 @@ NUMBER_WORDS = frozenset(
     ).split()
 )
 NEGATIONS = frozenset("no not never neither nor none nobody nothing without cannot".split())
+
+# Of the traditional characters: those of the turns that speak of a text, and of words that most
+# sentences have.
+_TRADITIONAL = (
+    "這該據筆資話說內課選節錄檔敘訊給結參閱讀從個則並為認覺寫"
+    "麼誰幾嗎對會沒還裡後時們種過與於將當間無"
+)
+_SIMPLIFIED = (
+    "这该据笔资话说内课选节录档叙讯给结参阅读从个则并为认觉写"
+    "么谁几吗对会没还里后时们种过与于将当间无"
+)
+_TO_SIMPLIFIED = str.maketrans(_TRADITIONAL, _SIMPLIFIED)
 
 
 def sentences(text: str) -> list[str]:
@@ -58,16 +83,29 @@ def is_negative(text: str) -> bool:
 
 
 def words(text: str) -> list[str]:
-    return _WORD.findall(text)
+    return WORD.findall(text)
 
 
 def content_words(text: str) -> list[str]:
-    """The words that carry meaning, in order, in lower case."""
-    return [word for word in words(text.casefold()) if word not in STOP_WORDS]
+    """The words that carry meaning, in order, in lower case and simplified characters."""
+    cut = _cut(simplified(text.casefold()))
+    return [word for word in cut if word not in STOP_WORDS and word not in STOP_WORDS_ZH]
+
+
+def _cut(text: str) -> Iterator[str]:
+    """The words of a text; a run of Chinese, which sets none apart, is cut into its own."""
+    for word in words(text):
+        yield from tokens(word) if _HAN.search(word) else (word,)
+
+
+def simplified(text: str) -> str:
+    """In lower case, with the traditional characters simplified that most sentences have."""
+    return text.translate(_TO_SIMPLIFIED).lower()
 
 
 def stem(word: str) -> str:
-    """Enough of a word to find it again in another inflection."""
+    """Enough of a word to find it again in another inflection; a Chinese word, which has none, is
+    rarely longer."""
     bare = _bare(word)
     if len(bare) > STEM_LETTERS:
         return bare[:STEM_LETTERS]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from augcon.corpus import count_units
+from augcon.corpus import count_units, sentence_spans
 from augcon.errors import RequestFailed
 from augcon.llm.base import Request, Sampling
 from augcon.llm.call import Caller, MemoryJournal
@@ -17,7 +17,9 @@ from augcon.prompts.library import LANGUAGES
 from augcon.records import Context, Document
 from augcon.tree import Division, Tree
 from augcon.tree.decontextualise import AS_IT_WAS, MENDED, DecontextualisingDivider
+from augcon.tree.numbered import AssignDivider
 from augcon.tree.references import dangling, objection
+from augcon.tree.split import Divider, excerpts_of
 
 SOLD = (
     "Tom Hale built the mill of Harwick in 1801 beside the river. "
@@ -187,19 +189,21 @@ class Halves:
 
     async def divide(self, node: Context, pass_number: int) -> Division:
         cut = max(node.text.rfind(mark, 0, -1) for mark in (". ", "。")) + 1
-        return Division("What?", (node.text[:cut].strip(), node.text[cut:].strip()))
+        parts = (node.text[:cut].strip(), node.text[cut:].strip())
+        return Division.verbatim("What?", excerpts_of(node.text, parts))
 
     async def weak_question(self, node: Context, weakening: Weakening) -> str:
         return "Eh?"
 
 
 def mending(
-    reply: Callable[[Request], str], min_units: int = 5
+    reply: Callable[[Request], str], min_units: int = 5, divider: Divider | None = None
 ) -> tuple[DecontextualisingDivider, FakeModel]:
     model = FakeModel(reply)
     caller = Caller(model, MemoryJournal(), tries=2)
     library, sampling = Library(), Sampling()
-    return DecontextualisingDivider(Halves(), Asker(caller), library, sampling, min_units), model
+    divider = divider or Halves()
+    return DecontextualisingDivider(divider, Asker(caller), library, sampling, min_units), model
 
 
 def saying(sentence: str) -> Callable[[Request], str]:
@@ -290,3 +294,100 @@ async def test_a_part_that_would_grow_as_long_as_its_context_stays_as_it_was() -
     division = await divider.divide(node(text), 0)
     assert "as long as its context" in division.note
     assert division.parts[1].startswith("He built")
+
+
+class Dividing:
+    """Puts the sentences with these numbers into the second part."""
+
+    languages: frozenset[str] | None = None
+
+    def __init__(self, second: str) -> None:
+        self._second = second
+
+    async def divide(self, node: Context, pass_number: int) -> Division:
+        if node.depth:
+            return Division("What?", ())
+        model = FakeModel(lambda _: json.dumps({"question": "What?", "second": self._second}))
+        assign = AssignDivider(Asker(Caller(model, MemoryJournal())), Library(), Sampling())
+        return await assign.divide(node, pass_number)
+
+    async def weak_question(self, node: Context, weakening: Weakening) -> str:
+        return "Eh?"
+
+
+TWICE = [
+    (
+        "Rome fell. It was rebuilt. Carthage burned. It was rebuilt. Ships came from afar.",
+        "en",
+        ("Rome was rebuilt.", "Carthage was rebuilt."),
+    ),
+    (
+        "南渚镇烧毁了。它后来重建了。北渚镇被淹了。它后来重建了。船只从远方驶来。",
+        "zh",
+        ("南渚镇后来重建了。", "北渚镇后来重建了。"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "language", "said"), TWICE)
+@pytest.mark.parametrize("wrong", [True, False])
+async def test_a_sentence_that_the_text_has_twice_is_mended_by_what_stands_before_it(
+    text: str, language: str, said: tuple[str, str], wrong: bool
+) -> None:
+    divider, model = mending(saying(said[not wrong]), 1, Dividing("4-5"))
+    division = await divider.divide(node(text, language), 0)
+    asked = model.requests[0].messages[-1].content
+    spans = sentence_spans(text, language)
+    assert text[: spans[3].end] in asked
+    if not wrong:
+        assert division.parts[1] == f"{said[1]}{text[spans[3].end :]}"
+        assert division.note == f"{MENDED}: {said[1]}"
+
+
+ASSIGNED = (
+    "Tom Hale built the mill of Harwick in 1801. The river froze in the winter. He sold it to Anna "
+    "Berg in 1830. A flood carried the weir away. Wheels turned all the year."
+)
+ASSIGNED_ZH = (
+    "莫言礼于1893年修建了南渚石桥。河水在冬天结冰。这座桥，全长三十米。洪水冲走了河坝。"
+    "水轮整年都在转。"
+)
+MENDED_PARTS = [
+    (ASSIGNED, "en", "Tom Hale sold the mill of Harwick to Anna Berg in 1830."),
+    (ASSIGNED_ZH, "zh", "南渚石桥，全长三十米。"),
+]
+
+
+@pytest.mark.parametrize(("text", "language", "mended"), MENDED_PARTS)
+async def test_an_assigned_and_mended_part_spans_the_sentences_it_was_made_from(
+    text: str, language: str, mended: str
+) -> None:
+    divider, _ = mending(saying(mended), 1, Dividing("3, 5"))
+    tree = await Tree(divider, 3, 0.5).grow(node(text, language), 0)
+    spans = sentence_spans(text, language)
+    first, second = (n.context for n in tree if n.context.depth == 1)
+    assert second.text.startswith(mended)
+    assert (second.start, second.end) == (spans[2].start, spans[4].end)
+    assert 0.5 < second.explained < 1.0
+    assert (first.start, first.end, first.explained) == (0, spans[3].end, 1.0)
+
+
+@pytest.mark.parametrize(("text", "language", "mended"), MENDED_PARTS)
+async def test_the_parts_of_a_mended_part_lie_edge_to_edge_in_its_place(
+    text: str, language: str, mended: str
+) -> None:
+    class Twice(Dividing):
+        async def divide(self, node: Context, pass_number: int) -> Division:
+            if not node.text.startswith(mended):
+                return await super().divide(node, pass_number)
+            head = sentence_spans(node.text, language)[0]
+            parts = (node.text[: head.end], node.text[head.end :].strip())
+            return Division.verbatim("Why?", excerpts_of(node.text, parts))
+
+    divider, _ = mending(saying(mended), 1, Twice("3-5"))
+    tree = await Tree(divider, 3, 0.5).grow(node(text, language), 0)
+    spans = sentence_spans(text, language)
+    first, second = (n.context for n in tree if n.context.depth == 2)
+    assert first.text == mended
+    assert (first.start, first.end) == (spans[2].start, spans[2].end)
+    assert (second.start, second.end) == (spans[3].start, spans[4].end)

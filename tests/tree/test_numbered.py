@@ -61,7 +61,34 @@ async def test_the_model_sees_every_sentence_behind_its_number_and_cuts_after_on
 
 
 @pytest.mark.parametrize(("text", "language"), BOTH)
-@pytest.mark.parametrize("told", ["2, 4", "2，4", "4 2", "[2], [4]", "1-1, 3", "1、3"])
+@pytest.mark.parametrize("told", ["3.", "3。", "３", "[3]。", " 3 "])
+async def test_a_number_is_read_in_either_width_and_with_the_stop_of_a_sentence(
+    text: str, language: str, told: str
+) -> None:
+    cut, model = divider(CutDivider, saying("last", told))
+    division = await cut.divide(node(text, language), 0)
+    assert division.parts[0] == text[: sentence_spans(text, language)[2].end]
+    assert len(model.requests) == 1
+
+
+@pytest.mark.parametrize(("text", "language"), BOTH)
+@pytest.mark.parametrize(
+    "told",
+    [
+        *("2, 4", "2，4", "4 2", "[2], [4]", "1-1, 3", "1、3"),
+        *(
+            "2, 4.",
+            "2、4。",
+            "2和4",
+            "2 和 4",
+            "2 and 4",
+            "2, and 4",
+            "２，４",
+            "[2][4]",
+            "［2］［4］",
+        ),
+    ],
+)
 async def test_assigned_sentences_are_put_together_as_the_text_spaces_them(
     text: str, language: str, told: str
 ) -> None:
@@ -97,9 +124,9 @@ async def test_of_a_single_sentence_only_the_question_is_asked(
 @pytest.mark.parametrize(
     ("kind", "key", "wrong"),
     [
-        *((CutDivider, "last", w) for w in ("0", "4", "5", "-1", "two", "1.5", "1, 2", "１")),
+        *((CutDivider, "last", w) for w in ("0", "4", "5", "-1", "two", "1.5", "1, 2", ".")),
         *((AssignDivider, "second", w) for w in ("0", "5", "1-4", "2, 2", "3-2", "2-9", "none")),
-        *((AssignDivider, "second", w) for w in ("2 and 3", "2,,3", "1,2,3,4", "2-3, 3")),
+        *((AssignDivider, "second", w) for w in ("2 or 3", "2,,3", "1,2,3,4", "2-3, 3", "2.5")),
     ],
 )
 async def test_numbers_that_divide_nothing_are_asked_for_again_and_then_a_failure(

@@ -241,3 +241,94 @@ def test_a_question_that_leaves_the_answer_out_stands_however_short_the_context(
 def test_the_verdict_names_the_word_it_was_for() -> None:
     assert check_question("Who is named in the text?", ENGLISH, "en").detail == "text"
     assert check_question("谁修建了石桥？", ENGLISH, "en").detail == "zh"
+
+
+CODE = "def mean(values):\n    return sum(values) / max(1, len(values))\n\n\nprint(mean([1, 2]))"
+FRENCH_CODE = "const tri = (liste) => liste.sort();\nexport const somme = (a, b) => a + b;"
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What does the function mean return for an empty list of values?",
+        "Why does the function mean divide by at least one?",
+        "函数 mean 对空列表返回什么？",
+        "Was gibt die Funktion mean für eine leere Liste zurück?",
+    ],
+)
+def test_a_text_in_no_known_language_may_be_asked_about_in_any(question: str) -> None:
+    assert check_question(question, CODE, "und").kept
+
+
+def test_code_that_is_taken_for_a_language_is_asked_about_in_the_prompts() -> None:
+    asked = "What happens when somme is called with two numbers that are both negative?"
+    assert check_question(asked, FRENCH_CODE, "fr").kept
+    german = "Was gibt die exportierte Funktion somme für zwei Zahlen zurück?"
+    assert check_question(german, FRENCH_CODE, "fr").reason == "wrong_language"
+
+
+BIOMASS = "Above-ground biomass is measured by drying plants. Tools of Harwick weigh it."
+
+
+@pytest.mark.parametrize(
+    ("question", "context"),
+    [
+        ("Why is the above-ground biomass of Harwick measured?", ENGLISH),
+        ("Why is the above ground biomass of Harwick measured?", BIOMASS),
+        ("Which of the following season's crops did Harwick's farmers sow first?", ENGLISH),
+        ("Why did the town of Harwick buy this information system?", ENGLISH),
+        ("How do readers guess a word of Harwick based on context clues?", ENGLISH),
+        ("Does the author have to pay for open access in Harwick's journal?", ENGLISH),
+        ("根据资料保护法，谁可以查看青石镇的档案？", CHINESE),
+        ("文中子是怎样讲学的？", CHINESE),
+        ("根据材料的不同，青石镇的石桥分为哪几种？", CHINESE),
+        ("根據材料的不同，青石鎮的石橋分為哪幾種？", TRADITIONAL),
+        ("青石镇为什么采用该文字系统？", CHINESE),
+        ("怎样用此文本编辑器查看青石镇的档案？", CHINESE),
+    ],
+)
+def test_words_that_only_look_like_words_for_the_text_stand(question: str, context: str) -> None:
+    assert reason(question, context) == ""
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What can be learned of Harwick from the above-mentioned facts?",
+        "Which of the following did the author of it own?",
+        "What is this information about?",
+        "Based on the context, who owned the ferry?",
+        "Does the author have a view of the mill?",
+        "What does the author consider the mill to be?",
+        "根据资料，谁修建了石桥？",
+        "文中子女们怎样看待石桥？",
+        "根据材料学到了什么？",
+        "该文字说明了石桥的什么？",
+        "此文本讲了石桥的什么？",
+    ],
+)
+def test_the_same_words_said_of_the_text_do_not(question: str) -> None:
+    assert reason(question) == "not_self_contained"
+
+
+@pytest.mark.parametrize(
+    ("instruction", "wanted"),
+    [
+        ("请分别以“根据本文”开头提问。", True),
+        ("问题要特别用“根据本文”开头。", True),
+        ("不同的问题都以“根据本文”开头。", True),
+        ("不僅如此，每個問題都以「根據本文」開頭。", True),
+        ("不要以“根据本文”开头。", False),
+        ("问题里别用“根据本文”。", False),
+        ("问题不得含有“根据本文”。", False),
+        ("不應出現「根據本文」。", False),
+        ("请勿写“根据本文”。", False),
+    ],
+)
+def test_a_chinese_instruction_forbids_only_with_words_that_forbid(
+    instruction: str, wanted: bool
+) -> None:
+    prompt = replace(Library().prompt("tree", "zh"), instruction=instruction)
+    asked = "根据本文，谁修建了石桥？"
+    expected = "" if wanted else "not_self_contained"
+    assert reason(asked, shown=Shown.by([prompt])) == expected

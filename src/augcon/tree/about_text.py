@@ -13,63 +13,69 @@ from __future__ import annotations
 import re
 
 from augcon.rouge import token_spans
+from augcon.words import simplified
 
-__all__ = ["simplified", "words_for_text"]
+__all__ = ["words_for_text"]
 
-# Of the traditional characters: those of the turns below, and of words that most sentences have.
-_TRADITIONAL = (
-    "這該據筆資話說內課選節錄檔敘訊給結參閱讀從個則並為認覺寫"
-    "麼誰幾嗎對會沒還裡後時們種過與於將當間無"
+# What is made of these words with another is a thing of its own: "information system".
+_COMPOUND = (
+    r"(?![- ](?:systems?|technolog(?:y|ies)|clues?|seasons?|age|clubs?|editors?|processors?|files?"
+    r"|formats?|boxe?s?|fields?|messages?|books?|cards?|boards?|dogs?|tennis|lines?|rank"
+    r"|science|security|society|theory|retrieval|management|server|software)\b)"
 )
-_SIMPLIFIED = (
-    "这该据笔资话说内课选节录档叙讯给结参阅读从个则并为认觉写"
-    "么谁几吗对会没还里后时们种过与于将当间无"
-)
-_TO_SIMPLIFIED = str.maketrans(_TRADITIONAL, _SIMPLIFIED)
-
-_TEXT = r"(?P<word>passage|text|paragraph|article|excerpt|snippet|author)s?\b"
+_TEXT = r"(?P<word>passage|text|paragraph|article|excerpt|snippet|author)s?\b" + _COMPOUND
 _PART = (
     r"(?P<word>passage|text|paragraph|article|excerpt|extract|snippet|author|section|chapter"
     r"|document|page|sentence|statement|report|story|table|figure|example|guide|manual|material"
-    r"|information|description|context)s?\b"
+    r"|information|description|context)s?\b" + _COMPOUND
 )
 _SAYS = (
     r"(?:say|state|mention|describ|discuss|impl[iy]|suggest|argu|claim|believ|think|refer|giv|list"
     r"|expla|use|compar|mean|focus|present|report|tell|told|conclu|feel|consider|indicat|address"
     r"|mainly|primarily|also|what|how|when|which|who|why|and|as|not|is|are|was|were|do|does|did)"
 )
+_TIME = (
+    r"(?! (?:year|month|week|day|night|morning|evening|weekend|season|decade|century|spring"
+    r"|summer|autumn|fall|winter|era|period|generation|election)\b)"
+)
 _DEFINED = r"(?!\s+(?:of|that|which|about|on|to|for|by|titled|entitled|called|named)\b)"
+_OWNS = r"(?! (?:(?:have|need) to|pay|own|keep|hold|retain|receive)\b)"  # what any author may
 _ENGLISH = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         rf"\A[^.]*\b(?:this|these) {_PART}",  # in a second sentence it means the first
         rf"\bthe (?:given|provided|above|following|present|current) {_PART}",
         rf"\bthe (?:(?:whole|entire|same) )?{_TEXT}(?=\s*(?:[?,.;:!)]|\Z)|\s+{_SAYS})",
-        rf"\b(?:does|do|did|is|are|was|were|has|can) the (?!text){_TEXT}{_DEFINED}",
+        rf"\b(?:does|do|did|is|are|was|were|has|can) the (?!text){_TEXT}{_DEFINED}{_OWNS}",
         rf"\b(?:according to|based on|as per) (?:the )?{_PART}{_DEFINED}(?! (?-i:[A-Z0-9]))",
         rf"\bin (?:the|this) (?P<word>context)\b{_DEFINED}",
-        r"(?P<word>\bthe above\b)(?! ground| average)",
+        r"\bthe (?P<word>above)\b(?!-\w| ground| average)",
         r"\b(?:mentioned|described|stated|listed|given|shown|discussed) (?P<word>above|below)\b",
         r"\b(?P<word>above-?mentioned|aforementioned|aforesaid)\b",
-        r"\bof (?P<word>the following)\b(?=[^,:]*\Z)",
+        rf"\bof (?P<word>the following)\b{_TIME}(?=[^,:]*\Z)",
     )
 )
 
 _OPENS = r"(?:(?<=[，。、；：,:;（(？?「『“])|(?<=[在从据照由于合对请问])|\A)"
 _MATERIAL = "文章|短文|文段|文字|段落|材料|资料|文本|课文|选文|片段|节选|节录|原文|文档|上下文"
+# What is made of these words with another is a thing of its own: 资料库.
+_COMPOUND_ZH = (
+    "(?!系统|编辑|编码|库|保护|保密|框|格式|挖掘|分类|处理[器系软程]|管理|输入|学(?![到习会了])|力学|科学|模型"
+    "|类型|来源|的?(?:不同|性质|种类|强度|硬度|成本|厚薄))"
+)
 _CHINESE = tuple(
     re.compile(pattern)
     for pattern in (
-        rf"(?<![」』”’\"》])(?:这|该|此|本)一?[篇段则份个]?(?P<word>{_MATERIAL})",
+        rf"(?<![」』”’\"》])(?:这|该|此|本)一?[篇段则份个]?(?P<word>{_MATERIAL}){_COMPOUND_ZH}",
         r"(?<![」』”’\"》])[这该此本](?P<word>段话|段(?=[中里内，的主]|\Z)|篇(?=[中里内，]|\Z))",
         r"(?P<word>[本此该上下前]文(?![件化字物献本明学艺集书官教体])|本文[件档])",
-        r"(?P<word>文[中内末])",
+        r"(?P<word>文[中内末])(?!子(?!女|孙))",
         rf"{_OPENS}(?P<word>文章|作者)(?!的?(?:出版|是谁写))",
         r"(?P<word>笔者|上述|前述|下列|选文|文段)",
         r"(?P<word>上面)(?:提到|所[说述]|的(?:文|材料|内容|描述))",
         r"(?P<word>[以如]上)(?=内容|材料|文|描述|信息|资讯|段|资料|说法|叙述|所述|介绍)",
         r"(?P<word>以下)(?=哪|何者|选项|说法|文|材料|内容)",
-        rf"(?:根据|依据|按照|结合|参考|基于|依照|阅读)(?:所给|给定|提供|给出)?的?(?P<word>{_MATERIAL})",
+        rf"(?:根据|依据|按照|结合|参考|基于|依照|阅读)(?:所给|给定|提供|给出)?的?(?P<word>{_MATERIAL}){_COMPOUND_ZH}",
         rf"(?:所给|给定|提供|给出)的?(?P<word>{_MATERIAL}|内容|信息|资讯)",
         rf"{_OPENS}(?P<word>{_MATERIAL})[中里内]",
     )
@@ -90,8 +96,3 @@ def words_for_text(question: str) -> list[str]:
             if match.start() in starts and not (of_a_work and match["word"] == "作者")
         ]
     return [word.lower() for word in found]
-
-
-def simplified(text: str) -> str:
-    """In lower case, with those traditional characters simplified that the turns are made of."""
-    return text.translate(_TO_SIMPLIFIED).lower()

@@ -19,7 +19,7 @@ from augcon.llm.base import Sampling
 from augcon.prompts import Asker, Library, Weakening
 from augcon.records import Context
 from augcon.tree.references import dangling, objection
-from augcon.tree.split import Divider, Division
+from augcon.tree.split import Divider, Division, Excerpt
 
 __all__ = ["DecontextualisingDivider"]
 
@@ -47,20 +47,20 @@ class DecontextualisingDivider:
 
     async def divide(self, node: Context, pass_number: int) -> Division:
         division = await self.divider.divide(node, pass_number)
-        if len(division.parts) != 2 or count_units(division.parts[1]) < self.min_units:
+        if len(division.excerpts) != 2 or count_units(division.parts[1]) < self.min_units:
             return division
-        first, second = division.parts
-        mended, note = await self._mended(node, second)
-        return replace(division, parts=(first, mended), note=note)
+        mended, note = await self._mended(node, division.excerpts[1])
+        return replace(division, parts=(division.parts[0], mended), note=note)
 
     async def weak_question(self, node: Context, weakening: Weakening) -> str:
         return await self.divider.weak_question(node, weakening)
 
-    async def _mended(self, node: Context, part: str) -> tuple[str, str]:
+    async def _mended(self, node: Context, excerpt: Excerpt) -> tuple[str, str]:
         """The part, mended or as it was, and what to note of it."""
+        part = excerpt.text
         head = sentence_spans(part, node.language)[0]
         sentence = part[head.start : head.end]
-        at = node.text.find(sentence)
+        at = excerpt.start + head.start
         references = dangling(sentence, node.text[:at], node.language)
         if not references:
             return part, ""

@@ -13,7 +13,7 @@ import asyncio
 import math
 from dataclasses import dataclass, replace
 
-from augcon.corpus import count_units, sentence_spans
+from augcon.corpus import count_units
 from augcon.errors import ItemError, TooLongError
 from augcon.records import (
     Context,
@@ -25,11 +25,13 @@ from augcon.records import (
     failed,
     rejected,
 )
+from augcon.rouge import rouge_l
 from augcon.tree.checks import check_parts, check_places
 from augcon.tree.granularity import granularity_of
+from augcon.tree.halves import halves, sentence_borders
 from augcon.tree.soundness import QuestionCheck
-from augcon.tree.spans import locate
-from augcon.tree.split import Divider, Division
+from augcon.tree.spans import Place, locate
+from augcon.tree.split import Divider, Division, Excerpt, excerpts_of
 
 __all__ = ["Tree"]
 
@@ -115,24 +117,41 @@ class Tree:
 
 
 def _halved(context: Context, error: TooLongError) -> Division:
-    """What does not fit the model's window is asked about in smaller parts: cut at the sentence
-    that begins closest to the middle."""
-    text = context.text
-    begins = [span.start for span in sentence_spans(text, context.language)][1:]
-    if not begins:
+    """What does not fit the model's window is asked about in smaller parts."""
+    parts = halves(context.text, sentence_borders(context))
+    if not parts:
         raise error
-    cut = min(begins, key=lambda start: abs(2 * start - len(text)))
-    return Division("", (text[:cut].strip(), text[cut:].strip()), error.reason)
+    return Division.verbatim("", excerpts_of(context.text, parts), error.reason)
 
 
 def _children(context: Context, root: Context, division: Division) -> list[Context]:
     """The parts as contexts, each with the span of the document that it came from."""
     source = root.text[context.start - root.start : context.end - root.start]
-    children = []
-    done = 0
-    for part in division.parts:
-        place = locate(part, source, done)
-        done = place.end
+    children: list[Context] = []
+    for number, part in enumerate(division.parts):
+        done = children[-1].end - context.start if children else 0
+        place = (
+            _place_of(part, division.excerpts[number], context.text, source, done)
+            if division.excerpts
+            else locate(part, source, done)
+        )
         start, end = context.start + place.start, context.start + place.end
         children.append(context.child(part, count_units(part), start, end, place.explained))
     return children
+
+
+def _place_of(part: str, excerpt: Excerpt, text: str, source: str, done: int) -> Place:
+    """Where the source of a node's text has a part whose place in the text is known.
+
+    A node that was mended itself, or put together, is not its source, so its parts are looked for
+    there; but where a part begins or ends as the node does, so does its place.
+    """
+    if text == source:
+        start, end = excerpt.start, excerpt.end
+    else:
+        start, end, _ = locate(excerpt.text, source, done)
+        start = start if text[: excerpt.start].strip() else 0
+        end = end if text[excerpt.end :].strip() else len(source)
+    if text == source and part == excerpt.text:
+        return Place(start, end, 1.0)
+    return Place(start, end, rouge_l(part, source[start:end]).precision)

@@ -8,19 +8,23 @@ worst of it.
 from __future__ import annotations
 
 import re
+import unicodedata
+from abc import abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 
 from augcon.corpus import Span, sentence_spans
 from augcon.llm.call import Unusable
 from augcon.records import Context
 from augcon.tree.prompted import PromptedDivider
+from augcon.tree.split import Division, Excerpt
 
 __all__ = ["AssignDivider", "CutDivider", "joined", "numbered", "read_numbers"]
 
 ONE = re.compile(r"\[?([0-9]{1,6})\]?")
-SOME = re.compile(rf"{ONE.pattern}(?:\s*[-–~～至]\s*{ONE.pattern})?")  # a number or a range
-BETWEEN = re.compile(r"\s*[,，、;；]\s*|\s+")
-DASH = re.compile(r"\s*([-–~～至])\s*")
+SOME = re.compile(rf"{ONE.pattern}(?:\s*[-–~至]\s*{ONE.pattern})?")  # a number or a range
+BETWEEN = re.compile(r"\s*(?:[,、;]\s*(?:and\b|和)?|\band\b|[和与及])\s*|(?<=\])(?=\[)|\s+")
+STOPS = ".。"
+DASH = re.compile(r"\s*([-–~至])\s*")
 GAPS = ("", " ", "\n", "\n\n")  # the wider of two comes later
 
 
@@ -28,11 +32,21 @@ class _NumberedDivider(PromptedDivider):
     def _shown(self, node: Context) -> Mapping[str, str]:
         return {"sentences": numbered(node.text, _spans(node))}
 
-    def _known_parts(self, node: Context) -> tuple[str, ...] | None:
+    def _known_parts(self, node: Context) -> tuple[Excerpt, ...] | None:
         spans = _spans(node)
         if len(spans) > 2:
             return None
-        return tuple(node.text[span.start : span.end] for span in spans) if spans[1:] else ()
+        return tuple(_excerpt(node.text, spans, {n}) for n in (1, 2)) if spans[1:] else ()
+
+    def _division(self, node: Context, outputs: Mapping[str, str]) -> Division:
+        spans = _spans(node)
+        first, second = self._numbers(outputs, len(spans))
+        excerpts = (_excerpt(node.text, spans, first), _excerpt(node.text, spans, second))
+        return Division.verbatim(outputs["question"], excerpts)
+
+    @abstractmethod
+    def _numbers(self, outputs: Mapping[str, str], most: int) -> tuple[set[int], set[int]]:
+        """The numbers of the sentences of either part, of the numbers from 1 to `most`."""
 
 
 class CutDivider(_NumberedDivider):
@@ -40,13 +54,12 @@ class CutDivider(_NumberedDivider):
 
     prompt_name = "tree_boundary"
 
-    def _parts(self, node: Context, outputs: Mapping[str, str]) -> tuple[str, ...]:
-        spans = _spans(node)
-        if not (found := ONE.fullmatch(outputs["last"].strip())):
+    def _numbers(self, outputs: Mapping[str, str], most: int) -> tuple[set[int], set[int]]:
+        if not (found := ONE.fullmatch(_plain(outputs["last"]))):
             raise Unusable("the place to divide is not a number")
-        if not 1 <= (last := int(found[1])) < len(spans):
-            raise Unusable(f"there is no place to divide after sentence {last} of {len(spans)}")
-        return node.text[: spans[last - 1].end].strip(), node.text[spans[last].start :].strip()
+        if not 1 <= (last := int(found[1])) < most:
+            raise Unusable(f"there is no place to divide after sentence {last} of {most}")
+        return set(range(1, last + 1)), set(range(last + 1, most + 1))
 
 
 class AssignDivider(_NumberedDivider):
@@ -57,14 +70,12 @@ class AssignDivider(_NumberedDivider):
 
     prompt_name = "tree_assign"
 
-    def _parts(self, node: Context, outputs: Mapping[str, str]) -> tuple[str, ...]:
-        spans = _spans(node)
-        one = read_numbers(outputs["second"], len(spans))
-        other = set(range(1, len(spans) + 1)) - one
+    def _numbers(self, outputs: Mapping[str, str], most: int) -> tuple[set[int], set[int]]:
+        one = read_numbers(outputs["second"], most)
+        other = set(range(1, most + 1)) - one
         if not other:
             raise Unusable("one part has all the sentences")
-        first, second = (one, other) if 1 in one else (other, one)
-        return joined(node.text, spans, first), joined(node.text, spans, second)
+        return (one, other) if 1 in one else (other, one)
 
 
 def numbered(text: str, spans: Sequence[Span]) -> str:
@@ -78,12 +89,12 @@ def numbered(text: str, spans: Sequence[Span]) -> str:
 
 
 def read_numbers(told: str, most: int) -> set[int]:
-    """The numbers from 1 to `most` in a list such as "3, 5-7".
+    """The numbers from 1 to `most` in a list such as "3, 5-7", "[3][5]", 「3和5」 or "３。".
 
     Raises Unusable where it holds anything else, a number twice, or none.
     """
     numbers: list[int] = []
-    for piece in BETWEEN.split(DASH.sub(r"\1", told.strip())):
+    for piece in BETWEEN.split(DASH.sub(r"\1", _plain(told))):
         if not (found := SOME.fullmatch(piece)):
             raise Unusable(f"{piece[:40]!r} is not the number of a sentence")
         first, last = int(found[1]), int(found[2] or found[1])
@@ -111,6 +122,16 @@ def joined(text: str, spans: Sequence[Span], numbers: Collection[int]) -> str:
         parts.append(text[span.start : span.end])
         latest = number
     return "".join(parts)
+
+
+def _plain(told: str) -> str:
+    """In ASCII digits, without the full stop of a sentence."""
+    return unicodedata.normalize("NFKC", told).strip().rstrip(STOPS).rstrip()
+
+
+def _excerpt(text: str, spans: Sequence[Span], numbers: Collection[int]) -> Excerpt:
+    start, end = spans[min(numbers) - 1].start, spans[max(numbers) - 1].end
+    return Excerpt(joined(text, spans, numbers), start, end)
 
 
 def _gap(between: str) -> str:

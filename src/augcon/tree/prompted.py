@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from augcon.llm.base import Sampling
 from augcon.prompts import Asker, Library, Prompt, Weakening
 from augcon.records import Context
-from augcon.tree.split import Division
+from augcon.tree.split import Division, Excerpt
 
 __all__ = ["PromptedDivider", "PromptedQuestions"]
 
@@ -48,7 +48,7 @@ class PromptedDivider(_Prompted, ABC):
 
         def check(outputs: dict[str, str]) -> None:
             if known is None:
-                self._parts(node, outputs)
+                self._division(node, outputs)
 
         outputs = await self._asker.ask(
             prompt if known is None else prompt.only("question"),
@@ -57,19 +57,20 @@ class PromptedDivider(_Prompted, ABC):
             self._asker.caller.seed_for("divide", node.id, pass_number),
             check,
         )
-        parts = self._parts(node, outputs) if known is None else known
-        return Division(outputs["question"], parts)
+        if known is None:
+            return self._division(node, outputs)
+        return Division.verbatim(outputs["question"], known)
 
     async def weak_question(self, node: Context, weakening: Weakening) -> str:
         return await self._weak_question(node, weakening)
 
-    def _known_parts(self, node: Context) -> tuple[str, ...] | None:
+    def _known_parts(self, node: Context) -> tuple[Excerpt, ...] | None:
         """Where there is nothing to divide, or one way only; None where the model is to say."""
         return None
 
     @abstractmethod
-    def _parts(self, node: Context, outputs: Mapping[str, str]) -> tuple[str, ...]:
-        """The parts that a reply tells. Raises Unusable for a reply to be asked again."""
+    def _division(self, node: Context, outputs: Mapping[str, str]) -> Division:
+        """What a reply tells. Raises Unusable for a reply to be asked again."""
 
 
 class PromptedQuestions(_Prompted):

@@ -16,7 +16,16 @@ from collections.abc import Iterator, Sequence
 from augcon.corpus import Span, count_units, sentence_spans
 from augcon.corpus.sentences import sentence_ends_whole
 from augcon.rouge import token_spans, tokens
-from augcon.words import NUMBER_WORDS, content_words, foreign_name, is_negative, stem, stems, words
+from augcon.words import (
+    NUMBER_WORDS,
+    WORD,
+    content_words,
+    foreign_name,
+    is_negative,
+    stem,
+    stems,
+    words,
+)
 
 __all__ = ["dangling", "objection"]
 
@@ -37,7 +46,6 @@ _NO_NOUNS = _LINKS | frozenset(
     ).split()
 )
 _BRACKETED = re.compile(r"\[[^\]]*\]")
-_WORD = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*")
 _PERSON = frozenset("he she him her his hers".split())
 _THING = frozenset("it its they them their theirs".split())
 _DEMONSTRATIVE = frozenset("this these such".split())
@@ -123,7 +131,7 @@ def _english(sentence: str, before: str) -> Iterator[Span]:
     in brackets is no part of the sentence."""
     sentence = _BRACKETED.sub(lambda found: " " * len(found[0]), sentence)
     thing = person = False
-    for found in _WORD.finditer(sentence):
+    for found in WORD.finditer(sentence):
         word = re.sub(r"['’].*", "", found[0].casefold())
         if (word in _PERSON and not person) or (word in _THING and not thing):
             yield Span(found.start(), found.end())
@@ -140,7 +148,7 @@ def _english(sentence: str, before: str) -> Iterator[Span]:
 
 def _with_noun(sentence: str, found: re.Match[str]) -> Span:
     """ "this" with the noun behind it, if one is."""
-    noun = _WORD.match(sentence, found.end() + 1)
+    noun = WORD.match(sentence, found.end() + 1)
     is_noun = (
         noun is not None
         and noun[0].islower()

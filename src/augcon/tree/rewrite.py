@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from augcon.records import Context
 from augcon.tree.prompted import PromptedDivider
+from augcon.tree.split import Division
 
 __all__ = ["RewriteDivider"]
 
@@ -15,5 +16,5 @@ class RewriteDivider(PromptedDivider):
 
     prompt_name = "tree"
 
-    def _parts(self, node: Context, outputs: Mapping[str, str]) -> tuple[str, ...]:
-        return outputs["first"], outputs["second"]
+    def _division(self, node: Context, outputs: Mapping[str, str]) -> Division:
+        return Division(outputs["question"], (outputs["first"], outputs["second"]))

@@ -15,15 +15,15 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from augcon.corpus.language import guess_language
+from augcon.corpus.language import UNDETERMINED, guess_language
 from augcon.corpus.units import HAN, KANA
 from augcon.prompts import Library, Prompt
 from augcon.prompts.library import LANGUAGES, prompt_language
 from augcon.records import Context, Verdict, rejected
 from augcon.rouge import rouge_l_tokens, tokens
-from augcon.tree.about_text import simplified, words_for_text
+from augcon.tree.about_text import words_for_text
 from augcon.tree.question_form import asks_nothing, asks_several, wants_yes_or_no
-from augcon.words import STOP_WORDS, stem
+from augcon.words import content_words, simplified, stems
 
 __all__ = ["QuestionCheck", "Shown", "check_question"]
 
@@ -41,18 +41,14 @@ _WORD = re.compile(rf"[^\W\d_{HAN}{KANA}가-힣]+")
 _ENGLISH_ONLY = re.compile(
     r"\b(?:the|of|what|which|who|whose|how|why|when|where|is|does|did|were)\b", re.IGNORECASE
 )
-_CHINESE_STOP_WORDS = frozenset(
-    (
-        "的 了 在 是 和 与 及 或 等 也 都 就 而 被 把 为 以 于 对 从 到 由 向 之 其 这 那 此 该 "
-        "他 她 它 他们 她们 它们 一 个 种 不 没 没有 有 上 下 中 里 后 前 时 并 并且 且 但 但是 "
-        "因为 因此 所以 如果 虽然 可以 会 能 要 将 已 已经 曾 还 又 再 很 更 最 只 才 着 过 地 得 "
-        "所 者 我 你 我们 自己"
-    ).split()
-)
 _QUOTATION = re.compile(r"[\"“「『]([^\"”」』]+)[\"”」』]")
 _SENTENCE_END = re.compile(r"(?<=[.!?。！？\n])")
 _FORBIDS = re.compile(
-    r"\b(?:never|not|no|without|avoid|don['’]t)\b|不|别|別|勿|避免|禁止|切忌", re.IGNORECASE
+    r"\b(?:never|not|no|without|avoid|don['’]t)\b"
+    "|不(?:[要得可许許准宜应應该該能必用写寫说說提]|使用|出现|出現)"
+    "|(?<![分特个個区區级級类類])[别別](?=[用写寫说說提出使再以让讓把在])"
+    "|勿|避免|禁止|切忌|严禁|嚴禁",
+    re.IGNORECASE,
 )
 
 
@@ -136,8 +132,11 @@ def check_question(
 def _other_language(question: str, context: str, language: str) -> str:
     """What the question is in, by its letters or else a model's sure guess; "" if as it should be.
 
-    Chinese is Chinese in both its scripts, and may hold code and names in other letters.
+    Chinese is Chinese in both its scripts, and may hold code and names in other letters. Of a
+    context in no known language, such as code, every language is as it should be.
     """
+    if language == UNDETERMINED:
+        return ""
     han, kana = len(_HAN.findall(question)), len(_KANA.findall(question))
     words = _WORD.findall(question)
     if language in ("zh", "ja"):
@@ -151,11 +150,16 @@ def _other_language(question: str, context: str, language: str) -> str:
     if len(words) < FEWEST_WORDS or (language == "en" and _ENGLISH_ONLY.search(question)):
         return ""
     guess = guess_language(question)
-    return (
-        guess.language
-        if guess.confidence >= SURE_OF_LANGUAGE and guess.language != language
-        else ""
-    )
+    if guess.confidence < SURE_OF_LANGUAGE or guess.language == language:
+        return ""
+    is_prompts = guess.language == prompt_language(language)
+    return "" if is_prompts and not _is_surely(context, language) else guess.language
+
+
+def _is_surely(text: str, language: str) -> bool:
+    """Code is guessed to be this or that; what is asked about it in the prompt's language may."""
+    guess = guess_language(text)
+    return guess.language == language and guess.confidence >= SURE_OF_LANGUAGE
 
 
 def _not_cjk(language: str, han: int, kana: int, question: str) -> str:
@@ -205,20 +209,11 @@ def _tells_all(question: str, context: str, language: str) -> bool:
     Where a yes or a no is wanted, what the question tells is the answer: a little that it leaves
     out does not make it worth asking.
     """
-    said = _content_words(context)
+    said = stems(content_words(context))
     if len(said) < FEWEST_CONTENT_WORDS:
         return False
-    asked, plain = _content_words(question), simplified(question)
+    asked, plain = stems(content_words(question)), simplified(question)
     untold = [word for word in said - asked if not (_HAN.match(word) and word in plain)]
     return not untold or (
         len(untold) < LEAST_UNTOLD * len(said) and wants_yes_or_no(question, language)
     )
-
-
-def _content_words(text: str) -> set[str]:
-    """The words that carry meaning, of Chinese as they are, of others their beginnings."""
-    found = set()
-    for word in tokens(simplified(text)):
-        if word not in STOP_WORDS and word not in _CHINESE_STOP_WORDS:
-            found.add(word if _HAN.match(word) else stem(word))
-    return found

@@ -8,6 +8,7 @@ writes the question (`Questions`) and whoever finds the parts (`Splitter`), whic
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,9 +16,42 @@ from augcon.prompts import Weakening
 from augcon.records import Context
 from augcon.together import single_fault
 
-__all__ = ["ComputedDivider", "Divider", "Division", "Questions", "Splitter", "Weakening"]
+__all__ = [
+    "ComputedDivider",
+    "Divider",
+    "Division",
+    "Excerpt",
+    "Questions",
+    "Splitter",
+    "Weakening",
+    "excerpts_of",
+]
 
 NO_QUESTION = "no_candidate_passed_filter"
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """A part in the node's own words, and where in the node's text it lies.
+
+    Between `start` and `end` there may be sentences of the other part too.
+    """
+
+    text: str
+    start: int
+    end: int
+
+
+def excerpts_of(text: str, parts: Sequence[str]) -> tuple[Excerpt, ...]:
+    """The two halves of a text, cut in one place: the first begins it and the second ends it."""
+    if not parts:
+        return ()
+    first, second = parts
+    begin, cut = text.index(first), text.rindex(second)
+    return (
+        Excerpt(first, begin, begin + len(first)),
+        Excerpt(second, cut, cut + len(second)),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +60,23 @@ class Division:
 
     `parts` is empty where there is nothing to divide (a single sentence). `question` is empty
     where the strategy found none that passes its own filter; `why_no_question` then says why.
-    `note` tells what became of a part that needed mending, for the books of the split.
+    `note` tells what became of a part that needed mending, for the books of the split. `excerpts`
+    are the parts as they were before that; empty where the model rewrote them.
     """
 
     question: str
     parts: tuple[str, ...]
     why_no_question: str = ""
     note: str = ""
+    excerpts: tuple[Excerpt, ...] = ()
+
+    @classmethod
+    def verbatim(
+        cls, question: str, excerpts: tuple[Excerpt, ...], why_no_question: str = ""
+    ) -> Division:
+        """One whose parts are the node's own text."""
+        parts = tuple(excerpt.text for excerpt in excerpts)
+        return cls(question, parts, why_no_question, excerpts=excerpts)
 
 
 class Divider(Protocol):
@@ -60,7 +104,7 @@ class Questions(Protocol):
 
 class Splitter(Protocol):
     """Who finds a node's two parts; none of what has nothing to divide. They are the node's own
-    text, and the same in every pass."""
+    text, cut in one place, and the same in every pass."""
 
     async def parts(self, node: Context) -> tuple[str, ...]: ...
 
@@ -81,7 +125,8 @@ class ComputedDivider:
         except ExceptionGroup as faults:
             raise single_fault(faults) from faults
         question = asked.result()
-        return Division(question, parts.result(), "" if question else NO_QUESTION)
+        excerpts = excerpts_of(node.text, parts.result())
+        return Division.verbatim(question, excerpts, "" if question else NO_QUESTION)
 
     async def weak_question(self, node: Context, weakening: Weakening) -> str:
         return await self.questions.write_weakly(node, weakening)

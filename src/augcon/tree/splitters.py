@@ -11,7 +11,7 @@ The parts are the node's own text, less white space at the cut.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,7 @@ from augcon.llm.call import Caller
 from augcon.llm.encode import encode
 from augcon.records import Context
 from augcon.tree.boundary import balance_of_halves, coherence_of_halves
+from augcon.tree.halves import halves, sentence_borders
 
 __all__ = ["MiddleSplitter", "RecursiveSplitter", "SemanticSplitter"]
 
@@ -36,7 +37,7 @@ class MiddleSplitter:
     """Cut at the sentence border nearest the middle."""
 
     async def parts(self, node: Context) -> tuple[str, ...]:
-        return _halves(node.text, _sentence_borders(node))
+        return halves(node.text, sentence_borders(node))
 
 
 class RecursiveSplitter:
@@ -44,7 +45,7 @@ class RecursiveSplitter:
 
     async def parts(self, node: Context) -> tuple[str, ...]:
         for borders in _borders_by_kind(node):
-            if parts := _halves(node.text, borders):
+            if parts := halves(node.text, borders):
                 return parts
         return ()
 
@@ -68,28 +69,15 @@ class SemanticSplitter:
         coherence = np.round(coherence_of_halves(vectors), DECIMALS)
         lengths = np.array([span.end - span.start for span in spans], dtype=np.float64)
         cut = max(zip(coherence, balance_of_halves(lengths), spans[1:], strict=True), key=_merit)[2]
-        return _halves(node.text, [cut.start])
+        return halves(node.text, [cut.start])
 
 
 def _merit(cut: tuple[float, float, object]) -> tuple[float, float]:
     return cut[0], cut[1]
 
 
-def _halves(text: str, borders: Sequence[int]) -> tuple[str, ...]:
-    """Both sides of the border nearest the middle that leaves something on either."""
-    inside = [at for at in borders if text[:at].strip() and text[at:].strip()]
-    if not inside:
-        return ()
-    cut = min(inside, key=lambda at: abs(2 * at - len(text)))
-    return text[:cut].strip(), text[cut:].strip()
-
-
 def _borders_by_kind(node: Context) -> Iterator[list[int]]:
     yield [found.end() for found in PARAGRAPH.finditer(node.text)]
-    yield _sentence_borders(node)
+    yield sentence_borders(node)
     for mark in (STRONG_CLAUSE, CLAUSE):
         yield [found.end() for found in mark.finditer(node.text)]
-
-
-def _sentence_borders(node: Context) -> list[int]:
-    return [span.start for span in sentence_spans(node.text, node.language)][1:]
