@@ -292,8 +292,21 @@ async def test_a_part_that_would_grow_as_long_as_its_context_stays_as_it_was() -
     long = "Elis Moor, the engineer, the engineer Elis Moor, built the long bridge of Tarn in 1893."
     divider, _ = mending(saying(long))
     division = await divider.divide(node(text), 0)
-    assert "as long as its context" in division.note
+    assert division.note == f"{AS_IT_WAS}: part_not_shorter"
     assert division.parts[1].startswith("He built")
+
+
+async def test_a_mended_part_that_repeats_the_other_stays_as_it_was() -> None:
+    """What "this opinion" stands for is a clause and not a name."""
+    text = (
+        "但却有小部份的意见指无尾猬目，或至小金毛鼹，并非真正的食虫动物。"
+        "很多基因研究都支持这个意见，把牠们归入非洲猬目。"
+    )
+    long = "很多基因研究都支持无尾猬目或至小金毛鼹并非真正的食虫动物这个意见，把牠们归入非洲猬目。"
+    divider, _ = mending(saying(long))
+    division = await divider.divide(node(text, "zh"), 0)
+    assert division.note == f"{AS_IT_WAS}: parts_overlap"
+    assert "".join(division.parts) == text
 
 
 class Dividing:

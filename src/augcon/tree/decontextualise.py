@@ -18,6 +18,7 @@ from augcon.errors import ReplyError, RequestRefused
 from augcon.llm.base import Sampling
 from augcon.prompts import Asker, Library, Weakening
 from augcon.records import Context
+from augcon.tree.checks import check_parts
 from augcon.tree.references import dangling, objection
 from augcon.tree.split import Divider, Division, Excerpt
 
@@ -49,8 +50,14 @@ class DecontextualisingDivider:
         division = await self.divider.divide(node, pass_number)
         if len(division.excerpts) != 2 or count_units(division.parts[1]) < self.min_units:
             return division
-        mended, note = await self._mended(node, division.excerpts[1])
-        return replace(division, parts=(division.parts[0], mended), note=note)
+        first, second = division.excerpts
+        mended, note = await self._mended(node, second)
+        if (
+            mended != second.text
+            and not (fits := check_parts(node, (first.text, mended), 0.0)).kept
+        ):
+            return replace(division, note=f"{AS_IT_WAS}: {fits.reason}")
+        return replace(division, parts=(first.text, mended), note=note)
 
     async def weak_question(self, node: Context, weakening: Weakening) -> str:
         return await self.divider.weak_question(node, weakening)
@@ -79,7 +86,4 @@ class DecontextualisingDivider:
             return part, ""
         if why := objection(said, sentence, references, read, node.language):
             return part, f"{AS_IT_WAS}: {why}"
-        whole = part[: head.start] + said + part[head.end :]
-        if count_units(whole) >= node.units:
-            return part, f"{AS_IT_WAS}: the part would be as long as its context"
-        return whole, f"{MENDED}: {said}"
+        return part[: head.start] + said + part[head.end :], f"{MENDED}: {said}"
