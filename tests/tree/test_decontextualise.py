@@ -298,11 +298,8 @@ async def test_a_part_that_would_grow_as_long_as_its_context_stays_as_it_was() -
 
 async def test_a_mended_part_that_repeats_the_other_stays_as_it_was() -> None:
     """What "this opinion" stands for is a clause and not a name."""
-    text = (
-        "但却有小部份的意见指无尾猬目，或至小金毛鼹，并非真正的食虫动物。"
-        "很多基因研究都支持这个意见，把牠们归入非洲猬目。"
-    )
-    long = "很多基因研究都支持无尾猬目或至小金毛鼹并非真正的食虫动物这个意见，把牠们归入非洲猬目。"
+    text = "有人说小金毛鼹属于非洲的猬形目。很多研究支持这个意见。"
+    long = "很多研究支持小金毛鼹属于非洲的猬形目这个意见。"
     divider, _ = mending(saying(long))
     division = await divider.divide(node(text, "zh"), 0)
     assert division.note == f"{AS_IT_WAS}: parts_overlap"
