@@ -132,17 +132,6 @@ def _rated(item: Item, rows: Sequence[dict]) -> Rated:
     return Rated(item, people, {n: fmean(row["auto_metrics"][n] for row in rows) for n in metrics})
 
 
-class ByQuestions:
-    """A scorer that takes questions of a tree, asked by items."""
-
-    def __init__(self, scorer: HeuristicScorer | LinearScorer) -> None:
-        self._scorer = scorer
-
-    async def score(self, items: Sequence[Item]) -> list[Score]:
-        asked = [Question.of(_root("text", i.context), i.question, 0) for i in items]
-        return [Score(q.score, q.no_score) for q in await self._scorer.score(asked)]
-
-
 class RandomScorer:
     """A number that means nothing, the same for the same question."""
 
@@ -236,7 +225,7 @@ class Bench:
         found = fit(pairs, np.stack(await together(difference(p) for p in pairs)), HELD_OUT)
         held_out = {kind: round(accuracy.share, 3) for kind, accuracy in found.held_out.items()}
         told = {"pairs": len(pairs), "strength": found.strength, "held_out": held_out}
-        return ByQuestions(LinearScorer(embed, found.head)), told
+        return LinearScorer(embed, found.head, ""), told
 
 
 def read_roots(data: Path, number: int) -> list[Context]:
@@ -267,7 +256,7 @@ async def score_all(
     items = [one.item for one in rated]
     plain: dict[str, ItemScorer] = {
         "random": RandomScorer(),
-        "heuristic": ByQuestions(HeuristicScorer()),
+        "heuristic": HeuristicScorer(),
         "judge": YesNoJudge(made.models.generator, made.settings.model.kind != "server"),
     }
     if made.settings.model.kind == "embedded" and made.models.embedder is not None:

@@ -13,7 +13,7 @@ from types import ModuleType
 import pytest
 
 import augcon
-from augcon import prepare
+from augcon import fitting
 from augcon.errors import MissingExtraError, ScorerError
 from augcon.scorer import Accuracy, Contrast, Fit, Item, Score, fingerprint, fit, read_card
 from augcon.scorer.saved import Card, write_card
@@ -56,7 +56,7 @@ def fitted_with(monkeypatch: pytest.MonkeyPatch, right: int, pairs: int) -> None
         held_out = {"both": Accuracy(right, pairs), "all": Accuracy(right, pairs)}
         return Fit(found.head, found.strength, found.trained_on, held_out)
 
-    monkeypatch.setattr(prepare, "fit", measured)
+    monkeypatch.setattr(fitting, "fit", measured)
 
 
 def facts(result: augcon.Result) -> dict[str, object]:

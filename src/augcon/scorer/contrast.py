@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import pairwise
 
+from augcon.chinese import simplified
 from augcon.errors import ItemError, RequestFailed
 from augcon.llm.call import seed_of
 from augcon.prompts import Weakening
@@ -229,7 +230,7 @@ def _swapped(question: Question, others: Sequence[Question], draw: random.Random
 
 def _telling(text: str) -> list[Token]:
     """The names and numbers of a question; where it has none, its longest content words."""
-    words = [word for word in token_spans(text) if word.text not in FUNCTION_WORDS]
+    words = [w for w in token_spans(text) if simplified(w.text) not in FUNCTION_WORDS]
     named = [w for w in words[1:] if text[w.start].isupper() or text[w.start].isdigit()]
     longest = max((len(word.text) for word in words), default=0)
     return named or [word for word in words if len(word.text) == longest]

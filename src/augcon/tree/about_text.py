@@ -12,20 +12,10 @@ from __future__ import annotations
 
 import re
 
+from augcon.chinese import simplified
 from augcon.rouge import token_spans
 
-__all__ = ["simplified", "words_for_text"]
-
-# Of the traditional characters: those of the turns below, and of words that most sentences have.
-_TRADITIONAL = (
-    "這該據筆資話說內課選節錄檔敘訊給結參閱讀從個則並為認覺寫"
-    "麼誰幾嗎對會沒還裡後時們種過與於將當間無"
-)
-_SIMPLIFIED = (
-    "这该据笔资话说内课选节录档叙讯给结参阅读从个则并为认觉写"
-    "么谁几吗对会没还里后时们种过与于将当间无"
-)
-_TO_SIMPLIFIED = str.maketrans(_TRADITIONAL, _SIMPLIFIED)
+__all__ = ["words_for_text"]
 
 _TEXT = r"(?P<word>passage|text|paragraph|article|excerpt|snippet|author)s?\b"
 _PART = (
@@ -90,8 +80,3 @@ def words_for_text(question: str) -> list[str]:
             if match.start() in starts and not (of_a_work and match["word"] == "作者")
         ]
     return [word.lower() for word in found]
-
-
-def simplified(text: str) -> str:
-    """In lower case, with those traditional characters simplified that the turns are made of."""
-    return text.translate(_TO_SIMPLIFIED).lower()

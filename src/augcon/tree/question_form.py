@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from augcon.tree.about_text import simplified
+from augcon.chinese import simplified
 
 __all__ = ["asks_nothing", "asks_several", "wants_yes_or_no"]
 

@@ -15,13 +15,14 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from augcon.chinese import simplified
 from augcon.corpus.language import guess_language
 from augcon.corpus.units import HAN, KANA
 from augcon.prompts import Library, Prompt
 from augcon.prompts.library import LANGUAGES, prompt_language
 from augcon.records import Context, Verdict, rejected
 from augcon.rouge import rouge_l_tokens, tokens
-from augcon.tree.about_text import simplified, words_for_text
+from augcon.tree.about_text import words_for_text
 from augcon.tree.question_form import asks_nothing, asks_several, wants_yes_or_no
 from augcon.words import STOP_WORDS, stem
 
