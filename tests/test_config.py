@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from augcon.config import OPERATIONAL, Settings, known_keys, load_settings
+from augcon.config import BEFORE, OPERATIONAL, Settings, known_keys, load_settings
 from augcon.errors import SettingsError
 from augcon.records import Granularity
 
@@ -127,6 +127,38 @@ def test_a_model_that_cannot_tell_the_granularity_is_not_asked_for_it() -> None:
     assert load_settings(overrides={**SERVER, **chosen}).selection.granularity == "model"
     with pytest.raises(SettingsError, match=r"is not for the embedded model.*give --model"):
         load_settings(overrides=chosen)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("base", "some/encoder"), ("epochs", 3), ("learning_rate", 1e-4)],
+)
+@pytest.mark.parametrize("kind", ["auto", "linear", "judge", "heuristic", "random"])
+def test_what_only_a_training_with_torch_uses_is_refused_for_other_scorers(
+    kind: str, key: str, value: object
+) -> None:
+    said = {f"scorer.{key}": value}
+    with pytest.raises(
+        SettingsError, match=rf"scorer\.{key}: only for .*'lora' or 'cross-encoder'"
+    ):
+        load_settings(overrides={**said, "scorer.kind": kind})
+    for trained in ("lora", "cross-encoder"):
+        settings = load_settings(overrides={**said, "scorer.kind": trained})
+        assert getattr(settings.scorer, key) == value
+
+
+def test_a_linear_scorer_and_no_embeddings_do_not_go_together() -> None:
+    off = {**SERVER, "model.embeddings": "off"}
+    with pytest.raises(SettingsError, match=r'scorer\.kind = "linear" needs embeddings'):
+        load_settings(overrides={**off, "scorer.kind": "linear"})
+    assert load_settings(overrides=off).scorer.kind == "auto"
+
+
+def test_what_an_earlier_version_did_is_said_by_settings_of_today_and_is_their_default() -> None:
+    defaults = Settings().identity()
+    assert set(BEFORE) <= set(known_keys()) - OPERATIONAL
+    assert {key: defaults[key] for key in BEFORE} == BEFORE
+    assert not {"answers.verify", "answers.mention_source", "scorer.negatives"} & set(BEFORE)
 
 
 def test_several_faults_are_told_at_once() -> None:

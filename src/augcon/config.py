@@ -35,7 +35,7 @@ from augcon.sections import (
     TreeSettings,
 )
 
-__all__ = ["Settings", "load_settings", "read_budget"]
+__all__ = ["BEFORE", "Settings", "load_settings", "read_budget"]
 
 TIMES = {"": 1, "k": 1_000, "M": 1_000_000}
 BUDGET = re.compile(r"(?P<number>\d+(\.\d+)?)(?P<times>[kM]?)\s*(?P<unit>tokens|calls)?")
@@ -78,6 +78,16 @@ class Settings(Strict):
             raise ValueError(
                 "a budget in money needs prices: set model.price_per_million_prompt_tokens and "
                 "model.price_per_million_completion_tokens, or give a budget in tokens or calls"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _can_fit(self) -> Settings:
+        needs, here = self.scorer.kind == "linear", self.model.kind == "embedded"
+        if needs and not here and self.model.embeddings == "off":
+            raise ValueError(
+                'scorer.kind = "linear" needs embeddings: model.embeddings is off; leave '
+                'scorer.kind at "auto" to go without'
             )
         return self
 
@@ -147,6 +157,23 @@ OPERATIONAL = {
     "selection.across",  # decided anew whenever the dataset is written, and nothing asked for it
     "model.price_per_million_prompt_tokens",
     "model.price_per_million_completion_tokens",
+}
+
+# What a version that did not have the setting did. An unfinished run of such a version goes on
+# where this is what the settings say now. Others are missing on purpose, because no value of theirs
+# means what was done before they came: answers.verify and answers.mention_source (answers were
+# checked otherwise), scorer.negatives (the head learned from other features).
+BEFORE: Mapping[str, object] = {
+    "tree.split": "auto",
+    "tree.decontextualise": False,
+    "scorer.base": None,
+    "scorer.epochs": None,
+    "scorer.learning_rate": None,
+    "selection.granularity": "span",
+    "selection.mix.macro": None,
+    "selection.mix.concept": None,
+    "selection.mix.detail": None,
+    "answers.embedded": "window",
 }
 
 

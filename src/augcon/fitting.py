@@ -19,9 +19,9 @@ import numpy as np
 import numpy.typing as npt
 
 from augcon.config import Settings
-from augcon.errors import ItemError, ModelError, RequestFailed, ScorerError
+from augcon.errors import ItemError, ModelError, RequestFailed, ScorerError, SettingsError
 from augcon.llm.call import Caller
-from augcon.llm.models import Models
+from augcon.llm.models import Models, Remember
 from augcon.prompts import Library
 from augcon.records import Context, Node
 from augcon.scorer import (
@@ -33,7 +33,6 @@ from augcon.scorer import (
     Item,
     LinearScorer,
     Scorer,
-    accuracy_by_kind,
     chance_warning,
     contrast,
     draw_pilot,
@@ -46,8 +45,8 @@ from augcon.scorer import (
     tested_pairs,
 )
 from augcon.scorer.linear import Vectors
-from augcon.scorers import TORCH, Remember, load_scorer, plain_scorer
-from augcon.sections import ScorerSettings
+from augcon.scorers import load_scorer, plain_scorer
+from augcon.sections import TORCH_KINDS, ScorerSettings
 from augcon.tree import Tree
 
 if TYPE_CHECKING:
@@ -64,6 +63,13 @@ FALLS_BACK = (
     "the questions are ranked by the heuristic instead, which ranks {right} of these pairs right"
 )
 MEANS_LITTLE = "its ranks mean little"
+UNFITTED = (
+    "no {kind} scorer could be fitted ({why}): the questions are ranked by the heuristic instead"
+)
+NO_EMBEDDINGS = (
+    "scorer.kind = 'linear' needs embeddings, and this model serves none: name one that does in "
+    "model.embeddings, or begin with scorer.kind = 'auto' (and --fresh, in this folder)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +102,15 @@ def choose_pilot(settings: Settings, models: Models, roots: Iterable[Context]) -
     """The roots that stage 2's scorer is fitted on; none where nothing is fitted.
 
     Their ids are the scorer's identity: one that is fitted on others ranks otherwise.
+
+    Raises SettingsError where the kind that is asked for can never be fitted here: a paid run that
+    another ranker chose from is no surprise to end with.
     """
     chosen = settings.scorer
+    if chosen.kind == "linear" and chosen.folder is None and models.embedder is None:
+        raise SettingsError(NO_EMBEDDINGS)
     embeds = chosen.kind in ON_EMBEDDINGS and models.embedder is not None
-    if chosen.folder is not None or not (embeds or chosen.kind in TORCH):
+    if chosen.folder is not None or not (embeds or chosen.kind in TORCH_KINDS):
         return []
     return draw_pilot(roots, chosen.pairs, chosen.pilot_share, settings.tree.min_units)
 
@@ -118,7 +129,7 @@ async def prepare_scorer(
     if settings.scorer.folder is not None:
         return await _taken(settings, models, library, remember, folder)
     fitting = _Fitting(settings, tree, pilot, remember, folder, models.contexts_at_once)
-    if kind in TORCH and pilot:
+    if kind in TORCH_KINDS and pilot:
         return await _trained(fitting)
     if kind in ON_EMBEDDINGS and models.embedder is not None and pilot:
         return await _on_embeddings(fitting, models.embedder)
@@ -171,7 +182,7 @@ async def _fitted(fitting: _Fitting, embed: Embed) -> str:
     contrasts, chosen = gathered.contrasts, fitting.settings.scorer
     differences = await _differences(contrasts, embed)
     if len(contrasts.pairs) < FEWEST_PAIRS:
-        return await _too_few(gathered)
+        return await _too_few(gathered, chosen.kind)
     found = await asyncio.to_thread(fit, contrasts.pairs, np.stack(differences), chosen.held_out)
     told: dict[str, object] = {
         "ranker": "linear",
@@ -212,7 +223,7 @@ async def _trained(fitting: _Fitting) -> Scorer:
     async def train() -> str:
         gathered = await _gathered(fitting)
         if len(gathered.contrasts.pairs) < FEWEST_PAIRS:
-            return await _too_few(gathered)
+            return await _too_few(gathered, fitting.settings.scorer.kind)
         scorer, told = await _train(fitting, gathered.contrasts)
         trained.append(scorer)
         return told
@@ -221,7 +232,7 @@ async def _trained(fitting: _Fitting) -> Scorer:
     if trained:
         return trained[0]
     if "trained" not in told:
-        keep(HeuristicScorer(), folder, {})
+        keep(HeuristicScorer(), folder, _report(told))
         return HeuristicScorer()
     if fingerprint(folder) != told["trained"]:
         raise ScorerError(
@@ -238,13 +249,12 @@ async def _train(fitting: _Fitting, contrasts: Contrasts) -> tuple[Scorer, str]:
     chosen = fitting.settings.scorer
     learned, tested = _parted(contrasts.pairs, chosen.held_out)
     kind: TorchKind = "lora" if chosen.kind == "lora" else "cross-encoder"
-    scorer: Scorer = await asyncio.to_thread(
+    scorer = await asyncio.to_thread(
         train_torch_scorer, kind, learned, tested, _torch_options(fitting, kind), fitting.folder
     )
-    held_out = accuracy_by_kind(tested, await _ranked_right(scorer, tested))
-    report = report_of(held_out, len(learned))
-    if not held_out["all"].beats_chance:
-        report["warning"] = chance_warning(held_out["all"], MEANS_LITTLE)
+    report = report_of(scorer.accuracy, len(learned))
+    if warning := chance_warning(scorer.accuracy["all"], MEANS_LITTLE):
+        report["warning"] = warning
     keep(scorer, fitting.folder, report)
     return scorer, await _stated(
         ranker=chosen.kind,
@@ -283,12 +293,16 @@ async def _ranked_right(scorer: Scorer, pairs: Sequence[Contrast]) -> npt.NDArra
     return np.array([b.value > w.value for b, w in zip(better, worse, strict=True)])
 
 
-async def _too_few(gathered: _Gathered) -> str:
-    """The fallback, unless the server's faults alone are to blame."""
+async def _too_few(gathered: _Gathered, kind: str) -> str:
+    """The fallback, unless the server's faults alone are to blame; a warning where it was not to
+    be."""
     contrasts = gathered.contrasts
     _demand_a_server(gathered.grown, contrasts)
     why = f"only {len(contrasts.pairs)} contrast pairs, {FEWEST_PAIRS} are needed"
-    return await _stated(ranker="heuristic", why=why, contrasts=_books(contrasts))
+    told: dict[str, object] = {"ranker": "heuristic", "why": why, "contrasts": _books(contrasts)}
+    if kind != "auto":
+        told["warning"] = UNFITTED.format(kind=kind, why=why)
+    return await _stated(**told)
 
 
 async def _gathered(fitting: _Fitting) -> _Gathered:

@@ -9,15 +9,15 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 
 from augcon.answer import FEWEST_TO_SEARCH, GenerateResponder, Responder, Search
 from augcon.assemble import assemble_generator, assemble_small_responder, is_embedded
 from augcon.config import Settings
-from augcon.llm.models import Models
+from augcon.llm.models import Models, Remember
 from augcon.prompts import Library
 from augcon.prompts.library import prompt_language
 from augcon.records import Triplet
-from augcon.scorers import Remember
 
 __all__ = ["prepare_responder"]
 
@@ -49,9 +49,7 @@ async def _examples(
         annotated = library.triplets(language)
         step = f"examples-{language}"
         output = json.loads(
-            await remember(
-                step, lambda a=annotated, s=language: _searched(settings, generator, a, s)
-            )
+            await remember(step, partial(_searched, settings, generator, annotated, language))
         )
         by_id = {triplet.id: triplet for triplet in annotated}
         chosen[language] = tuple(by_id[name] for name in output["examples"])

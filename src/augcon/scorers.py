@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,7 +17,7 @@ from pathlib import Path
 from augcon.assemble import assemble_judge
 from augcon.config import Settings
 from augcon.errors import MissingExtraError, ScorerError
-from augcon.llm.models import Models
+from augcon.llm.models import Models, Remember
 from augcon.prompts import Library
 from augcon.records import Context
 from augcon.scorer import (
@@ -25,27 +25,22 @@ from augcon.scorer import (
     JudgeScorer,
     RandomScorer,
     Scorer,
+    card_of,
     fingerprint,
     gives_logprobs,
     load_judge,
     load_linear,
     read_card,
 )
+from augcon.sections import TORCH_KINDS
 
 __all__ = [
-    "TORCH",
-    "Remember",
     "asks_a_model",
     "check_scorer",
     "load_scorer",
     "plain_scorer",
     "scorer_id",
 ]
-
-# Name of a step, how to do it, and the ids of what goes into it: gives the step's output.
-Remember = Callable[..., Awaitable[str]]
-
-TORCH = ("lora", "cross-encoder")
 
 
 def check_scorer(settings: Settings) -> dict[str, object]:
@@ -54,8 +49,8 @@ def check_scorer(settings: Settings) -> dict[str, object]:
     Returns what a saved one adds to a run's identity: what it is, not where it lies.
     """
     chosen = settings.scorer
-    kind = chosen.kind if chosen.folder is None else read_card(chosen.folder).kind
-    if kind in TORCH and find_spec("torch") is None:
+    kind = chosen.kind if chosen.folder is None else card_of(chosen.folder).kind
+    if kind in TORCH_KINDS and find_spec("torch") is None:
         raise MissingExtraError(f"a scorer of the kind {kind}", "train")
     if chosen.folder is None:
         return {}
@@ -89,11 +84,11 @@ async def load_scorer(
 
     Raises ScorerError where the folder holds none, or one that goes with another model.
     """
-    card = read_card(folder)
-    if card.kind in TORCH:
+    if card_of(folder).kind in TORCH_KINDS:  # which sees for itself whether the folder is whole
         from augcon.scorer.torch_scorer import load_torch_scorer
 
         return await asyncio.to_thread(load_torch_scorer, folder)
+    card = read_card(folder)
     if card.kind == "heuristic":
         return HeuristicScorer()
     if card.kind == "random":

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import re
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -29,7 +30,7 @@ from augcon.llm.budget import Budget, Spent
 from augcon.llm.models import Models, open_models
 from augcon.llm.places import TURN
 from augcon.records import content_id
-from augcon.scorer import Item, Score, Scorer, read_card
+from augcon.scorer import Item, Score, Scorer, card_of
 from augcon.scorers import asks_a_model, check_scorer, load_scorer, plain_scorer
 from augcon.store.database import store_errors
 from augcon.store.unfinished import Unfinished
@@ -42,6 +43,8 @@ BATCH = 64  # lines that a scorer is given at once
 PLAIN = ("judge", "heuristic", "random")  # kinds that need no fitting
 SURE = 0.8  # of a language: short texts are guessed wrong with less
 BOM = b"\xef\xbb\xbf"
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # JSON may escape halves of characters
+REPLACEMENT = "\ufffd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,7 @@ def _kind(settings: Settings) -> str:
     check_scorer(settings)  # raises for one that cannot be used
     chosen = settings.scorer
     if chosen.folder is not None:
-        return read_card(chosen.folder).kind
+        return card_of(chosen.folder).kind
     if chosen.kind not in PLAIN:
         raise SettingsError(
             "nothing to score with: give a saved scorer (--scorer DIR, as OUT/scorer of a run) or "
@@ -121,7 +124,7 @@ def _demand_a_model(settings: Settings, kind: str) -> None:
         return
     from augcon.llm.assets import GENERATOR
 
-    if (base := read_card(folder).base) != GENERATOR.model_name:
+    if (base := card_of(folder).base) != GENERATOR.model_name:
         raise ScorerError(
             f"{folder}: goes with the model {base!r}; say where that is with --model and --base-url"
         )
@@ -274,4 +277,5 @@ def _line(raw: bytes, where: str, key: str) -> _Line:
     for name in (key, f"{key}_error"):
         if name in row:
             raise CorpusError(f"{where}: has a {name!r} already; choose another name with --key")
-    return _Line(text, Item(row["context"], row["question"]))
+    context, question = (LONE_SURROGATE.sub(REPLACEMENT, row[n]) for n in ("context", "question"))
+    return _Line(text, Item(context, question))

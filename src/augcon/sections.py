@@ -15,6 +15,8 @@ __all__ = [
     "EMBEDDED",
     "EMBEDDED_SPLITS",
     "HUB",
+    "OF_TORCH",
+    "TORCH_KINDS",
     "AnswerSettings",
     "BudgetSettings",
     "Count",
@@ -33,6 +35,8 @@ Count = Annotated[int, Field(ge=1)]
 Temperature = Annotated[float, Field(ge=0, le=2)]
 Split = Literal["rewrite", "boundary", "assign", "semantic", "middle", "recursive"]
 EMBEDDED_SPLITS = ("boundary", "semantic", "middle", "recursive")
+TORCH_KINDS = ("lora", "cross-encoder")
+OF_TORCH = ("base", "epochs", "learning_rate")  # settings that no other kind has a use for
 MIX_ROUNDING = 0.0101  # so that three shares of 0.33 are a whole
 
 
@@ -193,6 +197,17 @@ class ScorerSettings(Strict):
         1.0, description="share of the root contexts that the pilot may draw from"
     )
     held_out: float = Field(0.2, gt=0, lt=1, description="share of pilot roots kept for testing")
+
+    @model_validator(mode="after")
+    def _trains_what_is_said(self) -> ScorerSettings:
+        said = [name for name in OF_TORCH if getattr(self, name) is not None]
+        if said and self.kind not in TORCH_KINDS:
+            told = " and ".join(f"scorer.{name}" for name in said)
+            raise ValueError(
+                f"{told}: only for scorer.kind = {' or '.join(map(repr, TORCH_KINDS))}, and it is "
+                f"{self.kind!r}; choose one of these, or leave it out"
+            )
+        return self
 
 
 class MixSettings(Strict):

@@ -64,11 +64,11 @@ NEGATIONS = frozenset("no not never neither nor none nobody nothing without cann
 # sentences have.
 _TRADITIONAL = (
     "這該據筆資話說內課選節錄檔敘訊給結參閱讀從個則並為認覺寫"
-    "麼誰幾嗎對會沒還裡後時們種過與於將當間無"
+    "麼誰幾嗎對會沒還裡後時們種過與於將當間無麽裏兒處樣"
 )
 _SIMPLIFIED = (
     "这该据笔资话说内课选节录档叙讯给结参阅读从个则并为认觉写"
-    "么谁几吗对会没还里后时们种过与于将当间无"
+    "么谁几吗对会没还里后时们种过与于将当间无么里儿处样"
 )
 _TO_SIMPLIFIED = str.maketrans(_TRADITIONAL, _SIMPLIFIED)
 

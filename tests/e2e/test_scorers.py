@@ -14,12 +14,12 @@ import pytest
 
 import augcon
 from augcon import fitting
-from augcon.errors import MissingExtraError, ScorerError
+from augcon.errors import MissingExtraError, ScorerError, SettingsError
 from augcon.scorer import Accuracy, Contrast, Fit, Item, Score, fingerprint, fit, read_card
 from augcon.scorer.saved import Card, write_card
 from augcon.watch import Watch
 from tests.e2e.program import call, dataset
-from tests.simulated_server import MODEL, Simulation, simulated_server
+from tests.simulated_server import MODEL, Faults, Simulation, simulated_server
 from tests.small_corpora import write_corpus
 
 SMALL = {
@@ -128,7 +128,7 @@ def test_the_command_warns_on_the_terminal_at_once_and_at_the_end(
     config = tmp_path / "few.toml"
     config.write_text(
         "[tree]\nmax_units = 150\nmax_passes = 1\n[answers]\nsearch_trials = 0\n"
-        '[scorer]\nkind = "linear"\nnegatives = "weakened"\npairs = 10\nheld_out = 0.01\n'
+        '[scorer]\nkind = "linear"\npairs = 5\nnegatives = "weakened"\nheld_out = 0.01\n'
     )
     ended = call(
         *("run", corpus, "-o", tmp_path / "out", "--config", config),
@@ -139,6 +139,38 @@ def test_the_command_warns_on_the_terminal_at_once_and_at_the_end(
     assert books.warning
     assert f"augcon: WARNING: {books.warning}" in ended.stderr
     assert f"WARNING: {books.warning}" in ended.stdout
+
+
+@pytest.mark.parametrize("kind", ["linear", "lora", "cross-encoder"])
+def test_a_chosen_scorer_that_too_few_pairs_keep_from_being_fitted_is_warned_of(
+    kind: str, corpus: Path, tmp_path: Path, server: Simulation, torch: Trainings
+) -> None:
+    watch, said = Watch(), list[str]()
+    watch.say = said.append
+    result = run(corpus, tmp_path / "out", server, watch, kind=kind, pairs=1, negatives="weakened")
+    assert torch.trained == []
+    (line,) = said
+    assert line.startswith(f"WARNING: no {kind} scorer could be fitted (only 3 contrast pairs")
+    for text in (line, result.books.warning, str(facts(result)["warning"]), page(result)):
+        assert "ranked by the heuristic instead" in text
+    assert facts(result)["kind"] == "heuristic"
+
+
+def test_auto_goes_without_pairs_as_it_says(
+    corpus: Path, tmp_path: Path, server: Simulation
+) -> None:
+    result = run(corpus, tmp_path / "out", server, pairs=1, negatives="weakened")
+    assert (facts(result)["kind"], result.books.warning) == ("heuristic", "")
+
+
+def test_a_linear_scorer_is_refused_where_the_server_turns_out_to_serve_no_embeddings(
+    corpus: Path, tmp_path: Path
+) -> None:
+    with simulated_server(Faults(embeddings=False)) as plain:
+        with pytest.raises(SettingsError, match="needs embeddings, and this model serves none"):
+            run(corpus, tmp_path / "out", plain, kind="linear")
+        assert plain.log.requests <= 3  # what a server can do was asked, and nothing else
+        assert run(corpus, tmp_path / "auto", plain).books.warning == ""
 
 
 def test_a_fresh_run_sets_the_earlier_scorer_aside(
@@ -161,11 +193,15 @@ class FakeOptions:
     seed: int = 0
 
 
+ACCURACY = {"all": Accuracy(61, 70)}
+
+
 @dataclass
 class Trained:
     """A scorer that stands for one trained with torch: longer questions are better."""
 
     options: str
+    accuracy: dict[str, Accuracy]
 
     @property
     def kind(self) -> str:
@@ -203,11 +239,11 @@ class Trainings(ModuleType):
         self.trained.append((contrasts, tested, options))
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "state of the training").write_text("an epoch")
-        return Trained(repr(options))
+        return Trained(repr(options), ACCURACY)
 
     def load_torch_scorer(self, folder: Path) -> Trained:
         self.loaded.append(folder)
-        return Trained((folder / "adapter.txt").read_text())
+        return Trained((folder / "adapter.txt").read_text(), ACCURACY)
 
 
 @pytest.fixture
@@ -240,7 +276,9 @@ def test_a_scorer_of_torchs_is_trained_once_tested_on_other_roots_and_loaded_aft
         assert all(roots)
         assert result.books.stages["contrasts"].kept == len(learned) + len(tested)
         told = facts(result)
-        assert told["held_out"]["all"]["pairs"] == len(tested)  # type: ignore[index]
+        assert tested
+        measured = told["held_out"]["all"]  # type: ignore[index]
+        assert Accuracy(measured["right"], measured["pairs"]) == ACCURACY["all"]  # not once more
         assert sorted(p.name for p in (out / "scorer").iterdir()) == ["adapter.txt", "scorer.json"]
         assert "low-rank adapter" in page(result)
         forget_a_context(out)
@@ -267,7 +305,7 @@ def forget_a_context(out: Path) -> None:
 
 def saved(torch: Trainings, out: Path) -> dict[str, object]:
     """The run's scorer, whole again, and how it is asked for."""
-    Trained("whole").save(out / "scorer")
+    Trained("whole", ACCURACY).save(out / "scorer")
     return {"scorer": out / "scorer", "key": "again"}
 
 

@@ -171,6 +171,32 @@ def test_a_line_that_cannot_be_scored_has_null_and_why(server: Simulation, tmp_p
     assert "score_error" not in rows[0]
 
 
+@pytest.mark.parametrize("kind", ["judge", "heuristic", "random", "linear"])
+def test_half_a_character_in_a_line_costs_nothing(
+    kind: str, server: Simulation, fitted: Path, tmp_path: Path
+) -> None:
+    """JSON may escape one half of a character that no text in UTF-8 can hold."""
+    lines = [
+        '{"context": "\\ud800 The mill of Harwick.", "question": "Who built \\udfff it?"}',
+        '{"context": "青石镇的石桥。\\ud83d", "question": "谁修的\\ud800？"}',
+        '{"context": "The mill.", "question": "\\ud800"}',
+        '{"context": "The mill.", "question": "Who built it \\ud83d\\ude00?"}',
+    ]
+    (tmp_path / "in.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    chosen = {"scorer": fitted / "scorer"} if kind == "linear" else {"kind": kind}
+    scored = augcon.score(
+        *(tmp_path / "in.jsonl", tmp_path / "out.jsonl"),
+        **chosen,
+        model=MODEL,
+        base_url=server.url,
+    )
+    assert (scored.scored, scored.unscored) == (len(lines), 0)
+    written = scored.path.read_text(encoding="utf-8").splitlines()
+    assert all(
+        now.startswith(was.removesuffix("}")) for now, was in zip(written, lines, strict=True)
+    )
+
+
 def test_a_file_of_which_nothing_can_be_scored_ends_with_exit_code_1(tmp_path: Path) -> None:
     path = tmp_path / "in.jsonl"
     path.write_text('{"context": "The mill.", "question": "Who is Xyzzy?"}\n')

@@ -74,6 +74,23 @@ def test_words_are_known_again_in_another_form(context: str, known: str, unknown
     assert weigh(context, known) > weigh(context, unknown)
 
 
+@pytest.mark.parametrize(
+    ("simplified", "traditional"),
+    [
+        ("谁在小城中住了十年，为什么？", "誰在小城中住了十年，為什麼？"),
+        ("李文与谁在城中，他们从哪里上山？", "李文與誰在城中，他們從哪裡上山？"),
+        ("李文在城中怎样种茶，种了几年？", "李文在城中怎樣種茶，種了幾年？"),
+    ],
+)
+def test_function_words_are_known_in_traditional_characters(
+    simplified: str, traditional: str
+) -> None:
+    """The two differ in these characters alone."""
+    context = "青石山下有一座小城，李文在城中住了十年，天天上山种茶。"
+    assert weigh(context, simplified) == weigh(context, traditional)
+    assert weigh(context.replace("种", "種"), traditional) == weigh(context, traditional)
+
+
 def test_a_question_that_goes_on_and_on_is_worse() -> None:
     asked = "How did the fire of 1830 change the wooden wheel of the mill of Harwick?"
     rambling = asked[:-1] + ", and so on and so forth as it may be or might have been" * 3 + "?"

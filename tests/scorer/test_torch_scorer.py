@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import random
 import sys
@@ -13,10 +14,11 @@ from typing import Any
 
 import pytest
 
-from augcon.errors import MissingExtraError, SettingsError
-from augcon.prompts import Weakening
+from augcon.config import Settings
+from augcon.errors import MissingExtraError, ScorerError, SettingsError
+from augcon.prompts import Library, Weakening
 from augcon.records import UNSCORED, Context, Document
-from augcon.scorer import Contrast
+from augcon.scorer import Contrast, fingerprint
 from augcon.scorer.base import Item
 from augcon.scorer.torch_bases import TorchKind
 from augcon.scorer.torch_scorer import (
@@ -26,6 +28,7 @@ from augcon.scorer.torch_scorer import (
     load_torch_scorer,
     train_torch_scorer,
 )
+from augcon.scorers import load_scorer
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -207,7 +210,7 @@ def test_a_training_that_was_interrupted_goes_on_to_the_very_same_scorer(
     assert min(told) > 0
     assert again.history == whole.history
     assert values(again) == values(whole)
-    assert not list((tmp_path / "scorer").glob("training*"))
+    assert not list((tmp_path / "scorer").rglob("*training*"))
 
 
 def test_what_another_training_left_is_not_taken_up(
@@ -240,6 +243,40 @@ def test_a_saved_scorer_gives_the_same_numbers_when_it_is_loaded(
     assert values(load_torch_scorer(copied)) == values(trained)
     kept = {path.suffix for path in copied.rglob("*") if path.is_file()}
     assert kept <= {".json", ".safetensors", ".txt"}
+
+
+def test_a_saved_scorer_holds_its_accuracy_once(
+    kind: TorchKind, options: TorchOptions, tmp_path: Path
+) -> None:
+    scorer = train_torch_scorer(kind, toy(0, 8), toy(500, 5), options, tmp_path / "scorer")
+    told = json.loads((tmp_path / "scorer" / "scorer.json").read_text("utf-8"))
+    assert told["held_out"]["all"]["pairs"] == 5
+    assert told["held_out"]["all"]["right"] == scorer.accuracy["all"].right
+    assert "accuracy" not in told
+
+
+async def test_every_file_of_a_folder_is_hashed_once_for_a_load(
+    kind: TorchKind, options: TorchOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cross-encoder's are 91 MB."""
+    folder, hashed = tmp_path / "scorer", list[str]()
+    await asyncio.to_thread(train_torch_scorer, kind, toy(0, 8), [], options, folder)
+    digest = hashlib.file_digest
+
+    def counted(file: Any, name: str) -> Any:
+        hashed.append(Path(file.name).relative_to(folder).as_posix())
+        return digest(file, name)
+
+    async def never(name: str, do: object, /, *inputs: str) -> str:
+        raise AssertionError("no step of a run is needed")
+
+    monkeypatch.setattr(hashlib, "file_digest", counted)
+    files = sorted(json.loads((folder / "scorer.json").read_text("utf-8"))["files"])
+    await load_scorer(folder, Settings(), None, Library(), never)
+    assert sorted(hashed) == files
+    hashed.clear()
+    fingerprint(folder)
+    assert sorted(hashed) == files
 
 
 async def test_a_score_does_not_depend_on_the_texts_beside_it(
@@ -344,7 +381,7 @@ def test_a_base_that_is_none_is_one_clear_line(kind: TorchKind, tmp_path: Path) 
 def test_a_folder_without_a_scorer_or_with_a_damaged_one_is_one_clear_line(
     kind: TorchKind, options: TorchOptions, tmp_path: Path
 ) -> None:
-    with pytest.raises(SettingsError, match="holds no whole scorer"):
+    with pytest.raises(ScorerError, match="holds no scorer"):
         load_torch_scorer(tmp_path)
     folder = tmp_path / "scorer"
     train_torch_scorer(kind, toy(0, 8), [], options, folder)
@@ -352,21 +389,23 @@ def test_a_folder_without_a_scorer_or_with_a_damaged_one_is_one_clear_line(
     weights = (folder / "weights.safetensors").read_bytes()
 
     def refused(why: str) -> None:
-        with pytest.raises(SettingsError, match=why) as caught:
+        with pytest.raises(ScorerError, match=why) as caught:
             load_torch_scorer(folder)
         assert "\n" not in str(caught.value)
 
     (folder / "scorer.json").write_text(described.replace(f'"{kind}"', '"linear"'))
-    refused("kind 'linear'")
+    refused("holds a linear scorer")
     (folder / "scorer.json").write_text(described[:100])
-    refused("JSONDecodeError")
+    refused("its scorer.json is damaged")
     (folder / "scorer.json").write_text("[]")
-    refused("holds no whole scorer")
+    refused("its scorer.json is damaged")
+    (folder / "scorer.json").write_text(described.replace('"options"', '"choices"'))
+    refused(r"holds no whole scorer .*KeyError: 'options'")
     (folder / "scorer.json").write_text(described)
     (folder / "weights.safetensors").write_bytes(weights[:-1] + bytes([weights[-1] ^ 1]))
-    refused("weights.safetensors is not the one")
+    refused("its weights.safetensors has changed or is damaged")
     (folder / "weights.safetensors").unlink()
-    refused("FileNotFoundError")
+    refused("its weights.safetensors is missing")
 
 
 def test_a_cross_encoder_whose_words_were_changed_is_refused(tmp_path: Path) -> None:
@@ -375,7 +414,7 @@ def test_a_cross_encoder_whose_words_were_changed_is_refused(tmp_path: Path) -> 
     train_torch_scorer("cross-encoder", toy(0, 8), [], options, tmp_path / "scorer")
     words = tmp_path / "scorer" / "base" / "tokenizer.json"
     words.write_text(words.read_text("utf-8").replace("amber", "umber"), "utf-8")
-    with pytest.raises(SettingsError, match=r"base/tokenizer\.json is not the one"):
+    with pytest.raises(ScorerError, match=r"base/tokenizer\.json has changed"):
         load_torch_scorer(tmp_path / "scorer")
 
 
@@ -384,7 +423,7 @@ def test_a_lora_scorer_is_not_used_on_another_base(tmp_path: Path) -> None:
     options = TorchOptions(base, epochs=1, max_tokens=WINDOW)
     train_torch_scorer("lora", toy(0, 8), [], options, tmp_path / "scorer")
     make_base(tmp_path / "base", "lora", seed=1)
-    with pytest.raises(SettingsError, match=r"trained on another .*base than is here now"):
+    with pytest.raises(ScorerError, match=r"trained on another .*base than is here now"):
         load_torch_scorer(tmp_path / "scorer")
 
 
@@ -427,6 +466,6 @@ def test_the_hub_is_told_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     import os
 
     monkeypatch.delenv("HF_HUB_DISABLE_TELEMETRY", raising=False)
-    with pytest.raises(SettingsError):
+    with pytest.raises(ScorerError):
         load_torch_scorer(tmp_path)
     assert os.environ["HF_HUB_DISABLE_TELEMETRY"] == "1"

@@ -429,6 +429,33 @@ async def test_the_folder_of_a_run_is_for_its_own_corpus_and_settings(run: Run) 
     Run.begin(run.folder, SETTINGS, "corpus", "").close()
 
 
+async def test_a_run_that_knew_less_settings_goes_on_where_they_change_nothing(run: Run) -> None:
+    """What an earlier version wrote down says nothing of a setting that came later."""
+    await run.journal.put("0", "m", REQUEST, Reply((Choice("kept"),)), True)
+    known = run.ledger.fact("identity")
+    run.close()
+    later = {**SETTINGS, "tree.split": "auto", "selection.granularity": "span"}
+    again = Run.begin(run.folder, later, "corpus", "")
+    assert again.ledger.fact("identity") == known  # or its steps would be done anew
+    again.close()
+    for key, value, said in (
+        ("tree.split", "middle", "tree.split: 'auto' then, 'middle' now"),
+        ("answers.verify", "lexical", "answers.verify: no such setting then, 'lexical' now"),
+        ("answers.verify", None, "answers.verify: no such setting then, None now"),
+    ):
+        with pytest.raises(OutputError, match=said):
+            Run.begin(run.folder, {**later, key: value}, "corpus", "")
+
+
+async def test_a_run_does_not_go_on_without_a_setting_that_it_was_begun_with(run: Run) -> None:
+    run.close()
+    other = Run.begin(run.folder, {**SETTINGS, "tree.was": 1}, "corpus", "")
+    await other.journal.put("0", "m", REQUEST, Reply((Choice("kept"),)), True)
+    other.close()
+    with pytest.raises(OutputError, match=r"tree\.was: 1 then, no such setting now"):
+        Run.begin(run.folder, SETTINGS, "corpus", "")
+
+
 @pytest.mark.parametrize("fresh", [False, True])
 def test_a_folder_that_holds_something_else_is_left_as_it_is(tmp_path: Path, fresh: bool) -> None:
     (tmp_path / "thesis.txt").write_text("precious")

@@ -140,7 +140,7 @@ async def probe_server(settings: Settings, roots: Sequence[Context]) -> Probed:
     return Probed(_timed(served, probes), len(probes), budget.spent)
 
 
-async def _done_now(name: str, do: Callable[[], Awaitable[str]]) -> str:
+async def _done_now(name: str, do: Callable[[], Awaitable[str]], *inputs: str) -> str:
     return await do()
 
 

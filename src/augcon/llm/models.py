@@ -15,6 +15,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from augcon.errors import (
     ItemError,
@@ -38,6 +39,7 @@ from augcon.sections import ModelSettings
 __all__ = [
     "Abilities",
     "Models",
+    "Remember",
     "api_key",
     "calls_at_once",
     "connect",
@@ -46,8 +48,6 @@ __all__ = [
     "probing",
 ]
 
-# Name of a step, and how to do it if it has not been done: gives the step's output.
-Remember = Callable[[str, Callable[[], Awaitable[str]]], Awaitable[str]]
 Progress = Callable[[str, int, int], None]
 MakeCaller = Callable[[Sequence[Model], Places], Caller]
 
@@ -70,6 +70,15 @@ PROBE = Request(
     sampling=Sampling(max_tokens=64),
     schema=PROBE_SCHEMA,
 )
+
+
+class Remember(Protocol):
+    """A step's output: what was written down for this name and these ids of what goes into it, or
+    else what doing it gives, which is then written down."""
+
+    async def __call__(
+        self, name: str, do: Callable[[], Awaitable[str]], /, *inputs: str
+    ) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)

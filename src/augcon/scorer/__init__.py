@@ -17,7 +17,7 @@ from augcon.scorer.heuristic import HeuristicScorer
 from augcon.scorer.judge import JudgeScorer, gives_logprobs, load_judge
 from augcon.scorer.linear import FEWEST_PAIRS, Fit, LinearScorer, features, fit, load_linear
 from augcon.scorer.random import RandomScorer
-from augcon.scorer.saved import KINDS, Card, facts_of, fingerprint, keep, read_card
+from augcon.scorer.saved import KINDS, Card, card_of, facts_of, fingerprint, keep, read_card
 
 __all__ = [
     "FEWEST_PAIRS",
@@ -36,6 +36,7 @@ __all__ = [
     "Scorer",
     "Spoiling",
     "accuracy_by_kind",
+    "card_of",
     "chance_warning",
     "contrast",
     "draw_pilot",

@@ -21,6 +21,7 @@ from augcon.prompts import Weakening
 from augcon.records import Context, Question
 from augcon.rouge import Token, token_spans
 from augcon.scorer.heuristic import FUNCTION_WORDS
+from augcon.words import simplified
 
 __all__ = ["Contrast", "Contrasts", "Spoiling", "contrast", "draw_pilot", "spoil"]
 
@@ -229,7 +230,7 @@ def _swapped(question: Question, others: Sequence[Question], draw: random.Random
 
 def _telling(text: str) -> list[Token]:
     """The names and numbers of a question; where it has none, its longest content words."""
-    words = [word for word in token_spans(text) if word.text not in FUNCTION_WORDS]
+    words = [w for w in token_spans(text) if simplified(w.text) not in FUNCTION_WORDS]
     named = [w for w in words[1:] if text[w.start].isupper() or text[w.start].isdigit()]
     longest = max((len(word.text) for word in words), default=0)
     return named or [word for word in words if len(word.text) == longest]

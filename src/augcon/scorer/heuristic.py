@@ -4,7 +4,8 @@ A question scores high when its words are words of its context (it asks about wh
 they are many enough to say what it asks about, when they come from all over the context (it
 concerns the whole), and when it has an ordinary length. It ranks where a model serves no
 embeddings, named as a fallback wherever its scores are reported; and the contrastive scorer
-learns what to add to it (`augcon.scorer.linear`).
+learns what to add to it (`augcon.scorer.linear`). Function words of Chinese are known in simplified
+and in traditional characters.
 """
 
 from __future__ import annotations
@@ -18,20 +19,16 @@ from pathlib import Path
 from augcon.rouge import HAN, tokens
 from augcon.scorer.base import Item, Score
 from augcon.scorer.saved import Card, write_card
+from augcon.words import STOP_WORDS, simplified, stem
 
 __all__ = ["FUNCTION_WORDS", "HeuristicScorer", "weigh"]
 
 THIRDS = 3
 ORDINARY_TOKENS = (6, 28)
 TELLING_WORDS = 6  # of the context: with more, a question is not told better from others
-STEM_LETTERS = 5
 CONTEXTS_KEPT = 256  # each is read once for all its questions
-FUNCTION_WORDS = frozenset(
+FUNCTION_WORDS = STOP_WORDS | frozenset(
     (
-        "a also an and any are as at be been being but by can could did do does for from had has "
-        "have he her here him his how i in into is it its many may me more most much my no not of "
-        "on or our s she should some such t than that the their them there these they this those "
-        "to us was we were what when where which who whom whose why will with would you your "
         "的 了 是 在 和 与 及 或 吗 呢 什么 哪 哪些 哪个 哪里 哪儿 谁 何 何时 何处 如何 怎么 "
         "怎样 怎么样 为什么 为何 多少 多久 几 有 被 把 对 于 由 从 到 就 都 而 并 也 之 以 地 得 "
         "着 过 其 这 那 这个 那个 这些 那些 这里 那里 该 此 它 它们 他 他们 她 她们"
@@ -64,8 +61,8 @@ def weigh(context: str, question: str) -> float:
     spread     share of the context's thirds that they come from
     long, short  whether it has an ordinary length, or how far from it
     """
-    there = _read(context)
-    asked = tokens(question)
+    there = _read(simplified(context))
+    asked = tokens(simplified(question))
     content = stems(word for word in asked if word not in FUNCTION_WORDS)
     if not content or not there.thirds:
         return 0.0
@@ -82,8 +79,8 @@ def weigh(context: str, question: str) -> float:
 
 
 def stems(words: Iterable[str]) -> set[str]:
-    """What words are known by in any inflection: their first letters; Chinese has none."""
-    return {word if CHINESE.match(word) else word[:STEM_LETTERS] for word in words}
+    """What words are known by in any inflection; Chinese has none."""
+    return {word if CHINESE.match(word) else stem(word) for word in words}
 
 
 @dataclass(frozen=True, slots=True)

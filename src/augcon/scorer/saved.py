@@ -10,7 +10,6 @@ those that it lists is damaged.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -20,10 +19,21 @@ from pathlib import Path
 from typing import Any
 
 from augcon.errors import ScorerError
+from augcon.llm.cache import sha256
 from augcon.records import content_id
 from augcon.scorer.base import Scorer
 
-__all__ = ["KINDS", "Card", "facts_of", "fingerprint", "keep", "read_card", "write_card"]
+__all__ = [
+    "CARD",
+    "KINDS",
+    "Card",
+    "card_of",
+    "facts_of",
+    "fingerprint",
+    "keep",
+    "read_card",
+    "write_card",
+]
 
 FORMAT = 1
 CARD = "scorer.json"
@@ -34,7 +44,8 @@ KINDS = ("linear", "lora", "cross-encoder", "judge", "heuristic", "random")
 class Card:
     """What every kind of scorer says of itself.
 
-    base    name of the model that it was fitted on, or asks; empty where there is none
+    base    name of the model that it was fitted on, or asks; of one trained with torch, the
+            fingerprint of its base; empty where there is none
     hidden  numbers in a hidden state of that model; 0 where none is read
     layout  version of how a question and its context are put to the model
     seed    of a random scorer
@@ -47,27 +58,31 @@ class Card:
     seed: int = 0
 
 
-def write_card(folder: Path, card: Card) -> None:
-    """Write `scorer.json` beside the files that are in the folder, and vouch for them."""
-    _write(folder, {"format": FORMAT, **asdict(card), "files": _hashes(folder)})
+def write_card(folder: Path, card: Card, more: Mapping[str, object] | None = None) -> None:
+    """Write `scorer.json` beside the files that are in the folder, and vouch for them.
+
+    more  what else the kind has to say of itself
+    """
+    _write(folder, {"format": FORMAT, **asdict(card), "files": _hashes(folder), **(more or {})})
 
 
 def read_card(folder: Path) -> Card:
     """The card of a folder that is whole. Raises ScorerError in one line otherwise."""
+    card = card_of(folder)
+    _demand_whole(folder)
+    return card
+
+
+def card_of(folder: Path) -> Card:
+    """The card as it is written, for who need not know whether the files are whole.
+
+    To know that takes reading all of them: whoever loads a scorer does so, once.
+    """
     facts = facts_of(folder)
-    try:
-        card = Card(**{f.name: facts[f.name] for f in fields(Card) if f.name in facts})
-        listed = dict(facts.get("files", {}))
-    except (TypeError, ValueError) as error:
-        raise ScorerError(f"{folder}: its {CARD} is damaged ({error})") from error
+    card = Card(**{f.name: facts[f.name] for f in fields(Card) if f.name in facts})
     if card.kind not in KINDS:
         raise ScorerError(f"{folder}: holds a scorer of an unknown kind ({card.kind!r})")
     _demand_types(folder, card)
-    there = _hashes(folder)
-    for name, sha256 in listed.items():
-        if there.get(name) != sha256:
-            problem = "has changed or is damaged" if name in there else "is missing"
-            raise ScorerError(f"{folder}: its {name} {problem}; save or copy the scorer again")
     return card
 
 
@@ -96,9 +111,10 @@ def facts_of(folder: Path) -> Mapping[str, Any]:
 
 def fingerprint(folder: Path) -> str:
     """An id of what the scorer is, wherever its folder lies. Raises as `read_card` does."""
-    card = read_card(folder)
+    card = card_of(folder)
+    hashes = _demand_whole(folder)
     facts = [f"{key}={value!r}" for key, value in sorted(asdict(card).items())]
-    files = [f"{name}={sha256}" for name, sha256 in sorted(_hashes(folder).items())]
+    files = [f"{name}={known}" for name, known in sorted(hashes.items())]
     return content_id("scorer", *facts, *files)
 
 
@@ -132,7 +148,7 @@ def _write(folder: Path, facts: Mapping[str, object]) -> None:
 def _hashes(folder: Path) -> dict[str, str]:
     """Relative name → SHA-256 of all files but the card and hidden ones."""
     return {
-        path.relative_to(folder).as_posix(): _sha256(path)
+        path.relative_to(folder).as_posix(): sha256(path)
         for path in _files(folder)
         if path != folder / CARD
     }
@@ -145,9 +161,18 @@ def _files(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _demand_whole(folder: Path) -> dict[str, str]:
+    """The hashes of the files as they are. Raises ScorerError where the card tells of others."""
+    try:
+        listed = dict(facts_of(folder).get("files", {}))
+    except (TypeError, ValueError) as error:
+        raise ScorerError(f"{folder}: its {CARD} is damaged ({error})") from error
+    there = _hashes(folder)
+    for name, known in listed.items():
+        if there.get(name) != known:
+            problem = "has changed or is damaged" if name in there else "is missing"
+            raise ScorerError(f"{folder}: its {name} {problem}; save or copy the scorer again")
+    return there
 
 
 def _demand_types(folder: Path, card: Card) -> None:

@@ -17,12 +17,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from augcon.errors import SettingsError
-from augcon.llm.cache import Progress, sha256
+import numpy as np
+import numpy.typing as npt
+
+from augcon.errors import ScorerError, SettingsError
+from augcon.llm.cache import Progress
 from augcon.records import UNSCORED, content_id
+from augcon.scorer.accuracy import Accuracy, accuracy_by_kind, report_of
 from augcon.scorer.base import Item, Score
 from augcon.scorer.contrast import Contrast
-from augcon.scorer.linear import Accuracy
+from augcon.scorer.saved import CARD, Card, facts_of, read_card, write_card
 from augcon.scorer.torch_bases import (
     CROSS_ENCODER,
     LORA,
@@ -61,13 +65,8 @@ __all__ = [
 
 STOPPING_SHARE = 0.15  # of the training roots, that only decide when to stop
 DIGITS = 4  # of a score: what stands behind them depends on the processor
-FORMAT = 1  # of a folder
-DESCRIPTION, WEIGHTS, CHECKPOINT, BASE = (
-    "scorer.json",
-    "weights.safetensors",
-    "training.safetensors",
-    "base",
-)
+WEIGHTS, BASE = "weights.safetensors", "base"
+CHECKPOINT = ".training.safetensors"  # hidden: no part of the scorer
 DEFAULTS = {
     LORA: TorchOptions(epochs=3, patience=1, learning_rate=2e-4, batch=8, max_tokens=1024),
     CROSS_ENCODER: TorchOptions(),
@@ -140,11 +139,10 @@ class TorchScorer:
         return ""
 
     def save(self, folder: Path) -> None:
-        """Write all that `load_torch_scorer` needs; the description last."""
+        """Write all that `load_torch_scorer` needs; `scorer.json` last."""
         from safetensors.torch import save_file
 
-        description = folder / DESCRIPTION
-        description.unlink(missing_ok=True)
+        (folder / CARD).unlink(missing_ok=True)
         weights = {
             name: tensor.detach().cpu().contiguous()
             for name, tensor in self._network.trained().items()
@@ -152,18 +150,14 @@ class TorchScorer:
         save_file(weights, folder / WEIGHTS)
         if self._network.kind == CROSS_ENCODER:
             save_base(self._network.base, folder / BASE)
-        told = {
-            "kind": self.kind,
-            "format": FORMAT,
+        more = {
             "max_tokens": self._network.max_tokens,
             "four_bits": self._network.base.four_bits,
-            "base": self._network.base.fingerprint,
-            "files": {name: sha256(folder / name) for name in _files(folder)},
             "options": asdict(self.options),
             "history": asdict(self.history),
-            "accuracy": {kind: asdict(each) for kind, each in self.accuracy.items()},
+            **report_of(self.accuracy, self.history.trained_on),
         }
-        description.write_text(json.dumps(told, indent=2) + "\n", "utf-8")
+        write_card(folder, Card(self.kind, self._network.base.fingerprint), more)
 
 
 def train_torch_scorer(
@@ -222,7 +216,7 @@ def _trained(
         left_out=len(contrasts) - len(used),
     )
     scorer = TorchScorer(network, options, history, {})
-    scorer.accuracy = _measured(scorer, tested)
+    scorer.accuracy = accuracy_by_kind(tested, _ranked_right(scorer, tested))
     scorer.save(folder)
     checkpoint.path.unlink()
     return scorer
@@ -231,7 +225,7 @@ def _trained(
 def load_torch_scorer(folder: Path) -> TorchScorer:
     """The scorer that was saved to the folder.
 
-    Raises MissingExtraError without the extra `train`, SettingsError where the folder holds no such
+    Raises MissingExtraError without the extra `train`, ScorerError where the folder holds no such
     scorer, is damaged, or was made on another base than can be had here.
     """
     torch = import_torch()
@@ -239,44 +233,31 @@ def load_torch_scorer(folder: Path) -> TorchScorer:
     from safetensors.torch import load_file
 
     try:
-        told = json.loads((folder / DESCRIPTION).read_text("utf-8"))
-        kind, options = _kind(told), TorchOptions(**told["options"])
+        card, told = read_card(folder), facts_of(folder)
+        kind, options = _kind(folder, card), TorchOptions(**told["options"])
         history = _history(told["history"])
-        accuracy = {name: Accuracy(**each) for name, each in told["accuracy"].items()}
+        accuracy = {k: Accuracy(a["right"], a["pairs"]) for k, a in told["held_out"].items()}
         max_tokens, four_bits = int(told["max_tokens"]), bool(told["four_bits"])
-        _compare(folder, told["files"])
         with torch.random.fork_rng():
             if kind == CROSS_ENCODER:
                 base = load_saved_base(folder / BASE)
             else:
-                base = _same_base(folder, options.base, four_bits, told["base"])
+                base = _same_base(folder, options.base, four_bits, card.base)
             network = Network(kind, base, max_tokens)
         network.restore(load_file(folder / WEIGHTS))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
         told_last = str(error).splitlines()[0] if str(error) else ""
-        raise SettingsError(
-            f"{folder} holds no whole scorer of the kinds {LORA} and {CROSS_ENCODER} "
-            f"({type(error).__name__}: {told_last}): train it again"
+        raise ScorerError(
+            f"{folder}: holds no whole scorer of the kinds {LORA} and {CROSS_ENCODER} "
+            f"({type(error).__name__}: {told_last}); train it again"
         ) from error
     return TorchScorer(network, options, history, accuracy)
 
 
-def _files(folder: Path) -> list[str]:
-    """What a scorer's folder holds beside its description."""
-    found = [folder / WEIGHTS, *sorted((folder / BASE).glob("*"))]
-    return [path.relative_to(folder).as_posix() for path in found]
-
-
-def _compare(folder: Path, files: dict[str, str]) -> None:
-    for name, known in files.items():
-        if sha256(folder / name) != known:
-            raise ValueError(f"{name} is not the one that {DESCRIPTION} tells of")
-
-
-def _kind(told: dict[str, Any]) -> TorchKind:
-    if told["kind"] not in DEFAULTS or told["format"] != FORMAT:
-        raise ValueError(f"kind {told['kind']!r}, format {told['format']!r}")
-    return LORA if told["kind"] == LORA else CROSS_ENCODER
+def _kind(folder: Path, card: Card) -> TorchKind:
+    if card.kind not in DEFAULTS:
+        raise ScorerError(f"{folder}: holds a {card.kind} scorer, and none that learns with torch")
+    return LORA if card.kind == LORA else CROSS_ENCODER
 
 
 def _history(told: dict[str, Any]) -> History:
@@ -287,8 +268,8 @@ def _history(told: dict[str, Any]) -> History:
 def _same_base(folder: Path, name: str, four_bits: bool, known: str) -> Base:
     base = load_base(LORA, name, four_bits=four_bits)
     if base.fingerprint != known:
-        raise SettingsError(
-            f"{folder} was trained on another {name or 'embedded model'} than is here now: put "
+        raise ScorerError(
+            f"{folder}: was trained on another {name or 'embedded model'} than is here now: put "
             "that one back, or train the scorer again"
         )
     return base
@@ -314,16 +295,12 @@ def _encoded(network: Network, contrasts: Sequence[Contrast]) -> list[EncodedPai
     return pairs
 
 
-def _measured(scorer: TorchScorer, tested: Sequence[Contrast]) -> dict[str, Accuracy]:
-    """How often the better question scores higher; one that has no score does not."""
+def _ranked_right(scorer: TorchScorer, tested: Sequence[Contrast]) -> npt.NDArray[np.bool_]:
+    """Whether the better question scores higher, (n_pairs,); one that has no score does not."""
     items = [Item(c.context.text, q) for c in tested for q in (c.better, c.worse)]
-    scores = [score.value for score in scorer.score_here(items)]
-    right = [better > worse for better, worse in zip(scores[::2], scores[1::2], strict=True)]
-    by_kind: dict[str, list[bool]] = {}
-    for pair, won in zip(tested, right, strict=True):
-        by_kind.setdefault(pair.kind.value, []).append(won)
-    by_kind = {kind: by_kind[kind] for kind in sorted(by_kind)} | {"all": right}
-    return {kind: Accuracy(sum(won), len(won)) for kind, won in by_kind.items()}
+    values = np.array([score.value for score in scorer.score_here(items)])
+    right: npt.NDArray[np.bool_] = values[::2] > values[1::2]
+    return right
 
 
 def _together(texts: dict[int, Encoded], most: int) -> list[list[int]]:

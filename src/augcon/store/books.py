@@ -109,7 +109,8 @@ class Books:
 
     granularity  what became of the questions of each kind, the coarsest first
     ranking   what ranked the questions, and how well it did on contexts it was not fitted on
-    warning   that the fitted scorer is no better than chance; empty where it is
+    warning   that the fitted scorer is no better than chance, or that the chosen one could not be
+              fitted; empty where all is well
     finished  what came of the contexts that are finished
     forecast  what was predicted against what was made; None in a folder that holds no forecast
     models    under which names the servers answered, and how often

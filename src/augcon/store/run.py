@@ -18,6 +18,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from augcon.config import BEFORE
 from augcon.errors import OutputError
 from augcon.records import content_id
 from augcon.store.books import Books, read_books
@@ -176,11 +177,20 @@ def locked(folder: Path) -> FileLock:
 
 
 def _differences(old: Mapping[str, object], new: Mapping[str, object]) -> list[str]:
+    """Every setting that is another one now, said in words.
+
+    A run of an earlier version has no word on a setting that came later.
+    """
+    then = {**{key: value for key, value in BEFORE.items() if key in new}, **old}
     return [
-        f"{key}: {old.get(key)!r} then, {new.get(key)!r} now"
-        for key in sorted({*old, *new})
-        if old.get(key) != new.get(key)
+        f"{key}: {_said(then, key)} then, {_said(new, key)} now"
+        for key in sorted({*then, *new})
+        if _said(then, key) != _said(new, key)
     ]
+
+
+def _said(settings: Mapping[str, object], key: str) -> str:
+    return repr(settings[key]) if key in settings else "no such setting"
 
 
 def _bring_up_to_date(folder: Path) -> None:
