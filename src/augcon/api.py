@@ -27,7 +27,7 @@ from augcon.provenance import show
 from augcon.records import Pair
 from augcon.scorers import check_scorer
 from augcon.scoring import Scored, score_file
-from augcon.sections import HUB
+from augcon.sections import HUB, OF_TORCH
 from augcon.store import Books, Run
 from augcon.watch import Watch
 
@@ -220,6 +220,8 @@ def score(
         chosen = {"scorer.folder": scorer, "scorer.kind": "auto"}
     elif kind is not None:
         chosen = {"scorer.folder": None, "scorer.kind": kind}
+    if chosen:  # a run's settings will do, whatever they say of its training
+        chosen |= {f"scorer.{name}": None for name in OF_TORCH}
     told = settings_from(
         model, base_url, config, seed, None, concurrency, {**(settings or {}), **chosen}
     )

@@ -281,6 +281,18 @@ def test_what_only_the_user_can_mend_is_one_line_and_exit_code_2(
     assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"]
 
 
+def test_the_settings_of_a_run_that_trains_will_do_to_score_with_another_scorer(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "in.jsonl").write_text(GOOD)
+    config = tmp_path / "augcon.toml"
+    config.write_text('[scorer]\nkind = "lora"\nbase = "some/model"\nepochs = 2\n')
+    HeuristicScorer().save(tmp_path)
+    for number, chosen in enumerate(({"kind": "heuristic"}, {"scorer": tmp_path})):
+        out = tmp_path / f"{number}.jsonl"
+        assert augcon.score(tmp_path / "in.jsonl", out, config=config, **chosen).scored == 1
+
+
 def test_a_scorer_of_a_servers_model_says_so_before_the_embedded_model_is_fetched(
     fitted: Path, questions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

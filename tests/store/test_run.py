@@ -440,8 +440,8 @@ async def test_a_run_that_knew_less_settings_goes_on_where_they_change_nothing(r
     again.close()
     for key, value, said in (
         ("tree.split", "middle", "tree.split: 'auto' then, 'middle' now"),
-        ("answers.verify", "lexical", "answers.verify: no such setting then, 'lexical' now"),
-        ("answers.verify", None, "answers.verify: no such setting then, None now"),
+        ("answers.verify", "lexical", "answers.verify: nothing then, 'lexical' now"),
+        ("answers.verify", None, "answers.verify: nothing then, None now"),
     ):
         with pytest.raises(OutputError, match=said):
             Run.begin(run.folder, {**later, key: value}, "corpus", "")
@@ -452,7 +452,7 @@ async def test_a_run_does_not_go_on_without_a_setting_that_it_was_begun_with(run
     other = Run.begin(run.folder, {**SETTINGS, "tree.was": 1}, "corpus", "")
     await other.journal.put("0", "m", REQUEST, Reply((Choice("kept"),)), True)
     other.close()
-    with pytest.raises(OutputError, match=r"tree\.was: 1 then, no such setting now"):
+    with pytest.raises(OutputError, match=r"tree\.was: 1 then, nothing now"):
         Run.begin(run.folder, SETTINGS, "corpus", "")
 
 

@@ -185,12 +185,12 @@ def _differences(old: Mapping[str, object], new: Mapping[str, object]) -> list[s
     return [
         f"{key}: {_said(then, key)} then, {_said(new, key)} now"
         for key in sorted({*then, *new})
-        if _said(then, key) != _said(new, key)
+        if key not in then or key not in new or then[key] != new[key]
     ]
 
 
 def _said(settings: Mapping[str, object], key: str) -> str:
-    return repr(settings[key]) if key in settings else "no such setting"
+    return repr(settings[key]) if key in settings else "nothing"
 
 
 def _bring_up_to_date(folder: Path) -> None:
