@@ -80,7 +80,7 @@ async def score_file(source: Path, out: Path, settings: Settings, key: str, watc
     _demand_a_model(settings, kind)
     identity = content_id("scoring", json.dumps(settings.identity(), sort_keys=True))
     try:
-        with Unfinished(out, identity) as work:
+        with Unfinished(out, source, identity) as work:
             async with _scorer(settings, kind, work, watch) as (scorer, at_once):
                 scored = await _write(scorer, _lines(source, key), work.lines, key, at_once, watch)
             work.finish()

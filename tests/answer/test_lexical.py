@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from augcon.answer.lexical import Passage, Support, lexical_support
+from augcon.corpus import sentence_spans
 from tests.answer.questions import MILL, MILL_ZH
 
 QUESTION = "Who built the mill at Orrow?"
@@ -116,10 +117,24 @@ def test_the_evidence_is_the_sentence_that_holds_most_of_the_claim() -> None:
     assert MILL_ZH[found.evidence.start : found.evidence.end].startswith("洪水在1854年3月")
 
 
-def test_the_context_word_for_word_scores_highest() -> None:
-    assert support("A flood took its wheel in March 1854").score == 1.0
-    assert support("In March 1854 its wheel was taken by a flood").score < 1.0
-    assert support("它为九个村子磨黑麦", MILL_ZH, "zh").score == 1.0
+@pytest.mark.parametrize(("text", "language"), [(MILL, "en"), (MILL_ZH, "zh")])
+def test_a_sentence_of_the_context_word_for_word_scores_highest(text: str, language: str) -> None:
+    for span in sentence_spans(text, language):
+        said = text[span.start : span.end]
+        assert support(said.rstrip(".。"), text, language).score == 1.0
+        assert support(said[: len(said) // 2], text, language).score < 1.0
+
+
+@pytest.mark.parametrize(
+    ("claim", "text", "language"),
+    [
+        ("4 million pounds.", "The bridge cost 1.4 million pounds.", "en"),
+        ("十三人。", "村里共有一百四十三人。", "zh"),
+        ("十二公斤。", "每筐重五十二公斤。", "zh"),
+    ],
+)
+def test_the_end_of_a_number_is_another_number(claim: str, text: str, language: str) -> None:
+    assert not support(claim, text, language).passes
 
 
 @given(st.text(), st.text(), st.text())

@@ -371,6 +371,23 @@ def test_a_scoring_that_was_stopped_goes_on_and_asks_nothing_twice(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.jsonl", "whole.jsonl"]
 
 
+def test_replies_that_were_paid_for_another_file_are_not_thrown_away(
+    questions: Path, tmp_path: Path
+) -> None:
+    out, other = tmp_path / "out.jsonl", tmp_path / "other.jsonl"
+    other.write_bytes(questions.read_bytes())
+    told = ["-o", out, "--kind", "judge", "--concurrency", 4, "--quiet"]
+    with simulated_server(Faults(delay=0.01)) as server:
+        with started("score", questions, *told, *at(server)) as process:
+            wait_until(lambda: len(server.log.bodies) >= 40, process)
+            process.kill()
+        ended = call("score", other, *told, *at(server))
+        assert ended.returncode == 2
+        assert f"replies about {questions}" in ended.stderr
+        assert call("score", questions, *told, *at(server)).returncode == 0
+        assert server.log.repeated() <= 4
+
+
 def test_only_one_process_works_on_a_file(questions: Path, tmp_path: Path) -> None:
     arguments = ["score", questions, "-o", tmp_path / "out.jsonl", "--kind", "judge"]
     with (

@@ -239,6 +239,22 @@ async def test_a_sentence_that_fails_its_check_stays_and_the_books_say_why() -> 
     assert len(model.requests) == 1
 
 
+@pytest.mark.parametrize(
+    ("text", "language", "mended"),
+    [
+        (SOLD, "en", "The sold it to Anna Berg in 1830 for nine hundred crowns."),
+        (BRIDGE, "zh", "在1927年的洪水中被冲走，后来没有重建。"),
+    ],
+)
+async def test_something_must_stand_for_what_was_referred_to(
+    text: str, language: str, mended: str
+) -> None:
+    divider, _ = mending(saying(mended))
+    division = await divider.divide(node(text, language), 0)
+    assert division.note == f"{AS_IT_WAS}: nothing stands for what was referred to"
+    assert mended not in division.parts
+
+
 async def test_a_sentence_that_comes_back_unchanged_needs_no_note() -> None:
     divider, _ = mending(saying(SOLD[SOLD.index("He sold") :]))
     division = await divider.divide(node(SOLD), 0)

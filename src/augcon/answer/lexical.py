@@ -92,6 +92,7 @@ class Passage:
         self.sentences = [set(content_stems(context[s.start : s.end])) for s in self.spans]
         self.stems: set[str] = set().union(*self.sentences)
         self.whole = _plain(context)
+        self.as_said = {_plain(context[span.start : span.end]) for span in self.spans}
         self.known = f"{self.whole} {_plain(question)}"
         self.known_stems = self.stems | set(content_stems(question))
         self.values = readings(f"{context}\n{question}")
@@ -132,10 +133,12 @@ def lexical_support(claim: str, passage: Passage) -> Support:
 
 
 def is_verbatim(claim: str, passage: Passage) -> bool:
-    """Whether the context holds it word for word, whatever the punctuation."""
+    """Whether it is a whole sentence of the context, whatever the punctuation.
+
+    A part of one may say something else: "It was safe" of "It was safe only in summer".
+    """
     said = _plain(claim)
-    edge = "" if _HAN.search(said[:1] + said[-1:]) else " "
-    return bool(said) and edge + said + edge in f" {passage.whole} "
+    return bool(said) and said in passage.as_said
 
 
 def measures(claim: str, passage: Passage, missing: Sequence[str]) -> tuple[float, float]:

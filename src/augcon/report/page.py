@@ -165,7 +165,7 @@ def _held_out(step: Mapping[str, Any]) -> str:
         for kind, a in step["held_out"].items()
     )
     return (
-        "<table><tr><th>weakened prompt</th><th class='n'>held-out pair accuracy</th>"
+        "<table><tr><th>worse question</th><th class='n'>held-out pair accuracy</th>"
         f"<th class='n'>95 % interval</th><th class='n'>pairs</th></tr>{rows}</table>"
     )
 

@@ -31,10 +31,13 @@ class Unfinished:
     lines  where the file's lines are written meanwhile
     """
 
-    def __init__(self, out: Path, identity: str) -> None:
-        """identity: of the settings that decide the replies' form, for what is remembered.
+    def __init__(self, out: Path, source: Path, identity: str) -> None:
+        """
+        source    the file that is read
+        identity  of the settings that decide the replies' form, for what is remembered
 
-        Raises OutputError where the file is there already, or another process is at work on it.
+        Raises OutputError where the file is there already, another process is at work on it, or it
+        holds replies that were paid for another source.
         """
         if out.exists():
             what = "is a folder; -o takes a file" if out.is_dir() else "is there already"
@@ -53,6 +56,19 @@ class Unfinished:
         self.lines = self.folder / "lines.jsonl"
         self.journal = SqliteJournal(self._database)
         self._ledger = Ledger(self._database)
+        self._take(str(source.absolute()))
+
+    def _take(self, source: str) -> None:
+        """Write down what is read, or find that it is what was read before."""
+        before = self._ledger.fact("source")
+        if before not in (None, source) and (paid := self.journal.totals().calls):
+            self._database.close()
+            self._lock.release()
+            raise OutputError(
+                f"{self.folder}: holds {paid} replies about {before}; go on with that, choose "
+                "another file with -o, or delete the folder"
+            )
+        self._ledger.set_fact("source", source)
 
     @staticmethod
     def folder_of(out: Path) -> Path:

@@ -121,6 +121,8 @@ def objection(
     if count_units(mended) > count_units(sentence) + room:
         return "it has grown too much"
     kept = _without(sentence, references)
+    if set(content_words(mended)) <= set(content_words(kept)):
+        return "nothing stands for what was referred to"
     if is_chinese:
         return _strange_zh(mended, source) or _lost_zh(mended, sentence, kept)
     return _strange(mended, source) or _lost(mended, sentence, kept)
