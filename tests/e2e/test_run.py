@@ -324,7 +324,7 @@ def test_an_embedding_that_the_server_refuses_costs_only_its_question(tmp_path: 
 
 
 def test_unusable_replies_are_asked_again_and_counted(little: Path, tmp_path: Path) -> None:
-    with simulated_server(Faults(garbage=0.1)) as server:
+    with simulated_server(Faults(garbage=0.25)) as server:
         result = run(little, tmp_path / "out", server)
         assert server.log.repeated() == 0
     assert result.books.balanced
