@@ -72,7 +72,8 @@ from augcon.scorer import (
 )
 from augcon.scorer.base import Item, Scorer
 from augcon.scorer.torch_bases import TorchKind
-from augcon.scorers import TORCH, judge_of
+from augcon.scorers import judge_of
+from augcon.sections import TORCH_KINDS
 from augcon.store.database import Database
 from augcon.store.journal import SqliteJournal
 from augcon.together import together
@@ -83,7 +84,7 @@ DIMENSIONS = {
     "qgeval": ("answerability", "relevance", "overall"),
     "simqg": ("answerability", "relevance", "overall", "fluency", "similarity"),
 }
-KINDS = ("random", "heuristic", "linear", "judge", *TORCH)
+KINDS = ("random", "heuristic", "linear", "judge", *TORCH_KINDS)
 NEGATIVES = ("both", "weakened", "spoilt")
 
 
@@ -265,7 +266,7 @@ async def compared(
     if "judge" in chosen.only:
         library = library_of(made.settings)
         yield Compared("judge", await judge_of(made.settings, models, library, made.remember))
-    if {"linear", *TORCH} & set(chosen.only):
+    if {"linear", *TORCH_KINDS} & set(chosen.only):
         roots = read_roots(chosen.data, chosen.roots)
         pairs = await gathered(made.settings, models, roots)
         async for one in fitted(made, models, pairs, chosen):
@@ -283,7 +284,7 @@ async def fitted(
             yield await linear(name, some, models.embedder, held_out)
     elif sets:
         print("linear: left out: the model serves no embeddings", file=sys.stderr)
-    for kind in TORCH:
+    for kind in TORCH_KINDS:
         if kind in chosen.only and find_spec("torch") is None:
             print(f"{kind}: left out: torch is not installed", file=sys.stderr)
         elif kind in chosen.only:
