@@ -15,8 +15,8 @@ mix      macro,concept,detail, with --quota
 Every setting grows the trees of the same texts and selects as a run does, with the heuristic
 ranking, in which nothing is fitted; answers are not asked for. Settings of one l share their roots
 and so the upper part of their trees, and a reply that two settings need is asked for once.
-`--model embedded --units 3000 --max-units 250,500` takes five minutes on two idle cores. A row of the
-table is one setting:
+`--model embedded --units 3000 --max-units 250,500` takes five minutes on two idle cores. A row of
+the table is one setting:
 
 per root, per 100 u.     questions kept for each root context, and for each 100 units of text
 macro, concept, detail   their shares of the kept questions, in %
