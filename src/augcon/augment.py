@@ -26,6 +26,7 @@ from augcon.records import (
 from augcon.scorer import Scorer, with_scores
 from augcon.sections import SelectionSettings
 from augcon.select import Classifier, apportion, choose, finest_short, n_placed, soundness
+from augcon.together import together
 from augcon.tree import Tree, granularity_of
 
 __all__ = ["Stages", "augment"]
@@ -115,6 +116,4 @@ async def _answered(questions: Sequence[Question], stages: Stages) -> tuple[Answ
             return Answer(question, "", failed(error.reason, error.detail))
         return Answer(question, settled.text, settled.verdict, settled.verification)
 
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(answer(question)) for question in questions]
-    return tuple(task.result() for task in tasks)
+    return tuple(await together(answer(question) for question in questions))

@@ -13,7 +13,7 @@ import json
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -47,12 +47,12 @@ from augcon.scorer import (
 from augcon.scorer.linear import Vectors
 from augcon.scorers import load_scorer, plain_scorer
 from augcon.sections import TORCH_KINDS, ScorerSettings
+from augcon.together import together
 from augcon.tree import Tree
 
 if TYPE_CHECKING:
+    from augcon.scorer.torch_bases import TorchKind
     from augcon.scorer.torch_scorer import TorchOptions
-
-TorchKind = Literal["lora", "cross-encoder"]
 
 __all__ = ["choose_pilot", "prepare_scorer"]
 
@@ -344,9 +344,7 @@ async def _grown(tree: Tree, pilot: Sequence[Context], width: int) -> list[tuple
         async with places:
             return await tree.grow(root, 0)
 
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(grow(root)) for root in pilot]
-    return [task.result() for task in tasks]
+    return await together(grow(root) for root in pilot)
 
 
 def _books(contrasts: Contrasts) -> dict[str, object]:
@@ -369,9 +367,8 @@ async def _differences(contrasts: Contrasts, embed: Embed) -> list[Vectors]:
             contrasts.faults += isinstance(error, RequestFailed)
             return None
 
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(difference(pair)) for pair in contrasts.pairs]
-    found = [(pair, task.result()) for pair, task in zip(contrasts.pairs, tasks, strict=True)]
+    hidden_of = await together(difference(pair) for pair in contrasts.pairs)
+    found = list(zip(contrasts.pairs, hidden_of, strict=True))
     contrasts.pairs = [pair for pair, hidden in found if hidden is not None]
     contrasts.failed += len(found) - len(contrasts.pairs)
     return [hidden for _, hidden in found if hidden is not None]

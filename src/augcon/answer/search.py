@@ -8,7 +8,6 @@ the references (ROUGE-L F1), then to the earlier set.
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from augcon.llm.base import Sampling
 from augcon.llm.call import Unusable, seed_of
 from augcon.records import Triplet
 from augcon.rouge import rouge_l
+from augcon.together import together
 
 __all__ = ["FEWEST_TO_SEARCH", "Search", "Trial"]
 
@@ -50,9 +50,8 @@ class Search:
     async def run(self, annotated: Sequence[Triplet], language: str) -> list[Trial]:
         """Every trial, best first. Needs at least FEWEST_TO_SEARCH annotated examples."""
         sets = self._candidates(annotated, language)
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._trial(s, annotated, language)) for s in sets]
-        return sorted((t.result() for t in tasks), key=lambda t: (-t.grade, -t.agreement))
+        trials = await together(self._trial(s, annotated, language) for s in sets)
+        return sorted(trials, key=lambda t: (-t.grade, -t.agreement))
 
     def _candidates(self, annotated: Sequence[Triplet], language: str) -> list[list[Triplet]]:
         draw = random.Random(seed_of(self.seed, "examples", language))  # noqa: S311
@@ -66,9 +65,7 @@ class Search:
         others = [t for t in annotated if t.id not in ids]
         draw = random.Random(seed_of(self.seed, "items", *ids))  # noqa: S311
         asked = draw.sample(others, min(self.items, len(others)))
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._tried(item, shots, language)) for item in asked]
-        results = [task.result() for task in tasks]
+        results = await together(self._tried(item, shots, language) for item in asked)
         n = len(results)
         return Trial(ids, sum(g for g, _ in results) / n, sum(a for _, a in results) / n)
 

@@ -7,7 +7,6 @@ that are worse beyond doubt and cost no call: the question is spoilt, or is one 
 
 from __future__ import annotations
 
-import asyncio
 import heapq
 import random
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -21,6 +20,7 @@ from augcon.prompts import Weakening
 from augcon.records import Context, Question
 from augcon.rouge import Token, token_spans
 from augcon.scorer.heuristic import FUNCTION_WORDS
+from augcon.together import together
 from augcon.words import simplified
 
 __all__ = ["Contrast", "Contrasts", "Spoiling", "contrast", "draw_pilot", "spoil"]
@@ -130,11 +130,9 @@ async def _ask_weakly(
             gathered.faults += isinstance(error, RequestFailed)
             return None
 
-    async with asyncio.TaskGroup() as group:
-        asked = [group.create_task(ask(question, kind)) for question, kind in wanted]
-    for (question, kind), task in zip(wanted, asked, strict=True):
+    asked = await together(ask(question, kind) for question, kind in wanted)
+    for (question, kind), worse in zip(wanted, asked, strict=True):
         gathered.entered += 1
-        worse = task.result()
         if worse is None:
             gathered.failed += 1
         elif worse == question.text:

@@ -9,7 +9,6 @@ not, it is the digit.
 
 from __future__ import annotations
 
-import asyncio
 import math
 import re
 from collections.abc import Sequence
@@ -26,6 +25,7 @@ from augcon.prompts.library import LANGUAGES, prompt_language
 from augcon.records import content_id
 from augcon.scorer.base import Item, Score
 from augcon.scorer.saved import Card, write_card
+from augcon.together import together
 
 __all__ = ["JudgeScorer", "expected_score", "gives_logprobs", "load_judge"]
 
@@ -65,9 +65,7 @@ class JudgeScorer:
 
     async def score(self, items: Sequence[Item]) -> list[Score]:
         """Each item's score, or why the model gave none."""
-        async with asyncio.TaskGroup() as group:
-            asked = [group.create_task(self._score(item)) for item in items]
-        return [task.result() for task in asked]
+        return await together(self._score(item) for item in items)
 
     def save(self, folder: Path) -> None:
         """With its prompt files: another rubric is another judge."""

@@ -12,7 +12,6 @@ common by chance (`docs/ranking.md`).
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ from augcon.scorer.base import Item, Score
 from augcon.scorer.contrast import Contrast
 from augcon.scorer.heuristic import weigh
 from augcon.scorer.saved import Card, write_card
+from augcon.together import together
 
 __all__ = ["FEWEST_PAIRS", "Accuracy", "Fit", "LinearScorer", "features", "fit", "load_linear"]
 
@@ -87,9 +87,7 @@ class LinearScorer:
 
     async def score(self, items: Sequence[Item]) -> list[Score]:
         """Each item's score, or why the model gave none."""
-        async with asyncio.TaskGroup() as group:
-            asked = [group.create_task(self._score(item)) for item in items]
-        return [task.result() for task in asked]
+        return await together(self._score(item) for item in items)
 
     async def _score(self, item: Item) -> Score:
         try:

@@ -15,7 +15,7 @@ import random
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -161,7 +161,7 @@ class TorchScorer:
 
 
 def train_torch_scorer(
-    kind: Literal["lora", "cross-encoder"],
+    kind: TorchKind,
     contrasts: Sequence[Contrast],
     tested: Sequence[Contrast],
     options: TorchOptions,

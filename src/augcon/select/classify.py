@@ -7,7 +7,6 @@ for all questions of the root.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -17,6 +16,7 @@ from augcon.llm.call import Unusable
 from augcon.prompts import Asker, Library
 from augcon.prompts.library import prompt_language
 from augcon.records import Context, Granularity, Question
+from augcon.together import together
 
 __all__ = ["Classifier"]
 
@@ -40,9 +40,7 @@ class Classifier:
 
     async def classify(self, questions: Sequence[Question], root: Context) -> list[Question]:
         """The questions, in order, each with its granularity or the reason why there is none."""
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._classified(q, root)) for q in questions]
-        return [task.result() for task in tasks]
+        return await together(self._classified(question, root) for question in questions)
 
     async def _classified(self, question: Question, root: Context) -> Question:
         words = WORDS[prompt_language(root.language)]
