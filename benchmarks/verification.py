@@ -1,6 +1,7 @@
 """How well answers that their context does not support are told from those that it does.
 
-    python -m benchmarks.verification DATA [--fit] [--model NAME [--base-url URL] [--rows 60]]
+    python -m benchmarks.verification DATA [--fit] [--model NAME [--base-url URL] [--rows 60]
+                                         [--config FILE]]
 
 DATA   the folder with `ratings/` and `dev/` (see SOURCES.md there)
 fit    also print the weights of the lexical score, fitted anew on the half that they come from
@@ -40,7 +41,7 @@ import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from augcon.answer import LexicalVerifier, ModelVerifier, check_answer
+from augcon.answer import AnswerableCheck, LexicalVerifier, ModelVerifier, check_answer
 from augcon.answer.lexical import MEASURES, Passage, is_verbatim, lexical_support, measures
 from augcon.answer.verify import claim_spans, rejection
 from augcon.config import load_settings
@@ -175,15 +176,24 @@ async def lexical(data: Path) -> dict[str, object]:
     return told
 
 
-def answerability(data: Path) -> dict[str, object]:
-    """The question as if it were a claim: are its words and names the context's?"""
-    rows, scores = [], []
+def asked_rows(data: Path) -> list[Row]:
+    """Questions with the label whether their context answers them; the question is the claim."""
+    rows = []
     for raw in read_lines(data / "ratings" / "clapnq_answerability.jsonl"):
         question, context = str(raw["question"]), str(raw["context"])
         label = int(str(raw["answerable"]))
         rows.append(Row(str(raw["id"]), question, asked_about(context, ""), question, label))
-        scores.append(lexical_support(question, Passage(context, "", "en")).score)
-    found = np.array(scores)
+    return rows
+
+
+def named_in(row: Row) -> float:
+    """The question as if it were a claim: are its words and names the context's?"""
+    return lexical_support(row.answer, Passage(row.question.context.text, "", "en")).score
+
+
+def answerability(data: Path) -> dict[str, object]:
+    rows = asked_rows(data)
+    found = np.array([named_in(row) for row in rows])
     return {
         "rows": len(rows),
         "area": round(area([row.label for row in rows], found), 3),
@@ -270,11 +280,11 @@ class Judge:
         return min(grades, default=0.0)
 
 
-async def by_model(data: Path, model: str, base_url: str, n_rows: int) -> dict[str, object]:
-    overrides: dict[str, object] = {"model.name": model, "answers.verify": "off"}
-    if base_url:
-        overrides["model.base_urls"] = (base_url,)
-    settings, meter = load_settings(overrides=overrides).model, Meter()
+async def by_model(given: argparse.Namespace) -> dict[str, object]:
+    overrides: dict[str, object] = {"model.name": given.model, "answers.verify": "off"}
+    if given.base_url:
+        overrides["model.base_urls"] = (given.base_url,)
+    settings, meter = load_settings(given.config, overrides).model, Meter()
     opened = open_models(
         *(settings, MemoryJournal(), 0, _done_now, meter, lambda *_: None),
         *(REQUEST_TOKENS, Budget()),
@@ -283,8 +293,48 @@ async def by_model(data: Path, model: str, base_url: str, n_rows: int) -> dict[s
     async with opened as models:
         judge = Judge(ModelVerifier(_asker(models), Library()))
         for name in JUDGED:
-            told[name] = await _sampled(sample(judged_rows(data, name), n_rows), judge, meter)
+            rows = sample(judged_rows(given.data, name), given.rows)
+            told[name] = await _sampled(rows, judge, meter)
+        check = AnswerableCheck(_asker(models), Library())
+        told["clapnq_answerability"] = await _answered(
+            sample(asked_rows(given.data), given.rows), check, meter
+        )
     return told
+
+
+async def _answered(rows: list[Row], check: AnswerableCheck, meter: Meter) -> dict[str, object]:
+    unusable, before = 0, (meter.calls, meter.prompt_tokens, meter.completion_tokens)
+    began = time.monotonic()
+
+    async def graded(row: Row) -> float:
+        nonlocal unusable
+        try:
+            return await check.grade(row.question.context.text, row.answer, "en")
+        except ItemError:
+            unusable += 1
+            return 0.5
+
+    grades = np.array(await asyncio.gather(*(graded(row) for row in rows)))
+    words = np.array([named_in(row) for row in rows])
+    return {
+        "lexical": {
+            "area": round(area([row.label for row in rows], words), 3),
+            "interval": interval(rows, words),
+        },
+        "model": summary(rows, Told(grades, grades > 0)),
+        "unusable": unusable,
+        "per_thousand": _per_thousand(meter, before, len(rows), time.monotonic() - began),
+    }
+
+
+def _per_thousand(
+    meter: Meter, before: tuple[int, int, int], n_rows: int, seconds: float
+) -> dict[str, int]:
+    after = (meter.calls, meter.prompt_tokens, meter.completion_tokens)
+    names = ("calls", "prompt_tokens", "completion_tokens")
+    spent = (now - then for now, then in zip(after, before, strict=True))
+    told = {name: round(1000 / n_rows * n) for name, n in zip(names, spent, strict=True)}
+    return {**told, "seconds": round(1000 / n_rows * seconds)}
 
 
 def sample(rows: list[Row], number: int) -> list[Row]:
@@ -298,12 +348,8 @@ async def _sampled(rows: list[Row], judge: Judge, meter: Meter) -> dict[str, obj
     before, unusable = (meter.calls, meter.prompt_tokens, meter.completion_tokens), judge.unusable
     began = time.monotonic()
     grades = np.array(await asyncio.gather(*(judge.graded(row) for row in rows)))
-    seconds, words = time.monotonic() - began, await by_words(rows)
-    after = (meter.calls, meter.prompt_tokens, meter.completion_tokens)
-    thousand = 1000 / len(rows)
-    calls, prompt, completion = (
-        round(thousand * (now - then)) for now, then in zip(after, before, strict=True)
-    )
+    spent = _per_thousand(meter, before, len(rows), time.monotonic() - began)
+    words = await by_words(rows)
     both = np.where(words.passes, 1 + grades, 0) + words.scores / 2
     skipped = sum(_is_free(row) for row in rows)
     return {
@@ -314,12 +360,7 @@ async def _sampled(rows: list[Row], judge: Judge, meter: Meter) -> dict[str, obj
         "rows_without_a_call_in_a_run": round(
             float((~words.passes).mean()) + skipped / len(rows), 3
         ),
-        "per_thousand": {
-            "calls": calls,
-            "prompt_tokens": prompt,
-            "completion_tokens": completion,
-            "seconds": round(thousand * seconds),
-        },
+        "per_thousand": spent,
     }
 
 
@@ -343,10 +384,7 @@ def told_of(given: argparse.Namespace) -> Iterator[tuple[str, object]]:
     if given.fit:
         yield "weights", fitted(given.data)
     if given.model:
-        yield (
-            given.model,
-            asyncio.run(by_model(given.data, given.model, given.base_url, given.rows)),
-        )
+        yield given.model, asyncio.run(by_model(given))
 
 
 def main() -> None:
@@ -356,6 +394,7 @@ def main() -> None:
     parser.add_argument("--model", default="")
     parser.add_argument("--base-url", default="")
     parser.add_argument("--rows", type=int, default=60)
+    parser.add_argument("--config", type=Path, help="other settings, as for augcon run")
     print(json.dumps(dict(told_of(parser.parse_args())), indent=1, ensure_ascii=False))
 
 

@@ -1,5 +1,6 @@
 """Stage 3: high-fidelity answers."""
 
+from augcon.answer.answerable import AnswerableCheck
 from augcon.answer.checks import check_answer
 from augcon.answer.respond import GenerateResponder, Responder
 from augcon.answer.search import FEWEST_TO_SEARCH, Search, Trial
@@ -8,6 +9,7 @@ from augcon.answer.verify import LexicalVerifier, ModelVerifier, Verifier
 
 __all__ = [
     "FEWEST_TO_SEARCH",
+    "AnswerableCheck",
     "Checking",
     "GenerateResponder",
     "LexicalVerifier",

@@ -11,6 +11,7 @@ tell what is missing, never what is contradicted: only the model does.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -127,13 +128,13 @@ class ModelVerifier:
         return Claim(span.start, span.end, verdict, GRADES[word], *where)
 
 
-def read_grade(said: str) -> str:
-    """The verdict of a reply, as a key of GRADES. Raises Unusable for anything but one whole word.
+def read_grade(said: str, grades: Mapping[str, float] = GRADES) -> str:
+    """The verdict of a reply, as a key of `grades`. Raises Unusable for anything but a whole word.
 
     Never a part of it: "not supported" is not "supported", and 「不支持」 is not 「支持」.
     """
     word = " ".join(_AROUND.sub("", said).casefold().split())
-    if word not in GRADES:
+    if word not in grades:
         raise Unusable(f"{said[:40]!r} is not one of the verdicts")
     return word
 

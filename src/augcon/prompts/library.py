@@ -27,6 +27,7 @@ INPUTS = {
     "answer": ("context", "question"),
     "revise": ("context", "question", "draft", "finding"),
     "verify": ("context", "question", "answer", "claim"),
+    "answerable": ("context", "question"),
     "judge": ("question", "reference", "answer"),
     "granularity": ("context", "question"),
     "score": ("context", "question"),
@@ -42,6 +43,7 @@ OUTPUTS = {
     "answer": ("answer",),
     "revise": ("answer",),
     "verify": ("evidence", "verdict"),
+    "answerable": ("evidence", "verdict"),
     "judge": ("reason", "grade"),
     "granularity": ("granularity",),
     "score": ("score",),
@@ -51,7 +53,7 @@ OUTPUTS = {
 }
 PROMPTS = (
     *("tree", "tree_boundary", "tree_assign", "decontextualise"),
-    *("granularity", "score", "answer", "revise", "verify", "judge"),
+    *("granularity", "score", "answer", "revise", "verify", "answerable", "judge"),
 )
 # Of the embedded model, which reads English.
 SMALL_PROMPTS = {"en": ("small_question", "tuned_question", "tuned_answer"), "zh": ()}
