@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from augcon.answer import Checking
+from augcon.answer import Checking, Responder
 from augcon.augment import Stages, augment
 from augcon.records import Augmented, Context, Granularity, Question
 from augcon.scorer import HeuristicScorer
@@ -50,14 +50,32 @@ def ready(value: Any) -> asyncio.Future[Any]:
     return future
 
 
+class Forgetful(Plain):
+    """Says nothing to the first `times` questions that it is asked, and to no others."""
+
+    def __init__(self, times: int) -> None:
+        self.times = times
+        self.asked: list[str] = []
+
+    async def respond(self, question: Question) -> str:
+        self.asked.append(question.id)
+        return "" if len(self.asked) <= self.times else question.context.text
+
+
 async def augmented(
-    root: Context, quota: int, mix: dict[Granularity, float], divider: Scripted, least: int = 20
+    root: Context,
+    quota: int,
+    mix: dict[Granularity, float],
+    divider: Scripted,
+    least: int = 20,
+    responder: Responder | None = None,
 ) -> Augmented:
     selection = SelectionSettings.model_validate(
         {"mix": {kind.value: share for kind, share in mix.items()}}
     )
-    tree, scorer, responder = Tree(divider, least, 0.7), HeuristicScorer(), Plain()
-    stages = Stages(tree, ready(scorer), ready(responder), Checking(None), selection, 8)
+    tree, scorer = Tree(divider, least, 0.7), HeuristicScorer()
+    responds = ready(responder or Plain())
+    stages = Stages(tree, ready(scorer), responds, Checking(None), selection, 8)
     return await augment(root, quota, stages)
 
 
@@ -122,3 +140,36 @@ async def test_a_model_that_always_asks_the_same_is_given_up_and_the_rest_is_fil
     assert sum(kinds(result).values()) == 8
     assert kinds(result)[MACRO] <= 2
     assert result.passes == 3
+
+
+@pytest.mark.parametrize("mix", [{}, MIX])
+@pytest.mark.parametrize(("text", "language"), [(english(1, 30), "en"), (chinese(1, 20), "zh")])
+async def test_another_question_takes_the_place_of_one_that_could_not_be_answered(
+    mix: dict[Granularity, float], text: str, language: str
+) -> None:
+    root, quota, responder = root_of(text, language), 8, Forgetful(3)
+    result = await augmented(root, quota, mix, Inventive(), responder=responder)
+    answered = [a for a in result.answers if a.verdict.kept]
+    assert len(answered) == quota
+    assert len(result.answers) == quota + 3 == len(set(responder.asked)) == len(responder.asked)
+    kept = {j.question.id for j in result.questions if j.verdict.kept}
+    assert {a.question.id for a in result.answers} == kept
+    if mix:
+        of_kind = [a.question.granularity for a in answered]
+        assert {kind: of_kind.count(kind) for kind in MIX} == apportion(quota, MIX, root.id)
+
+
+async def test_the_tree_is_grown_again_where_no_question_is_left_for_a_free_place() -> None:
+    root = root_of(english(1, 30))
+    quota = 20
+    plain = await augmented(root, quota, {}, Inventive())
+    result = await augmented(root, quota, {}, Inventive(), responder=Forgetful(quota))
+    assert sum(a.verdict.kept for a in result.answers) == quota
+    assert result.passes > plain.passes
+
+
+async def test_a_model_that_answers_nothing_is_soon_given_up() -> None:
+    root, quota = root_of(english(1, 20)), 4
+    result = await augmented(root, quota, {}, Inventive(), responder=Forgetful(10_000))
+    assert not any(a.verdict.kept for a in result.answers)
+    assert len(result.answers) == sum(j.verdict.kept for j in result.questions) == 2 * quota

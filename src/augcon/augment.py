@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from augcon.answer import Checking, Responder
-from augcon.errors import ItemError
+from augcon.errors import ItemError, RequestFailed
 from augcon.records import (
     NOT_ASKED,
     Answer,
@@ -52,35 +52,102 @@ class Stages:
 
 
 async def augment(context: Context, quota: int, stages: Stages) -> Augmented:
-    """Question-answer pairs from one root context, with everything that was dropped on the way."""
-    selection = stages.selection
-    places = apportion(quota, selection.mix.shares, context.id)
-    nodes: list[Node] = []
-    questions: list[Question] = []
-    judged: tuple[Judged, ...] = ()
-    passes = idle = 0
-    finest: Granularity | None = Granularity.DETAIL
-    while finest and passes < stages.max_passes and idle < IDLE_PASSES:
-        before = _progress(judged, places)
-        new = await stages.tree.grow(context, passes, finest)
-        passes += 1
-        nodes += new
-        scorer = await asyncio.shield(stages.scorer)
-        scored = await with_scores([n.question for n in new if n.question], scorer)
-        questions += await _classified(scored, context, stages)
-        judged = choose(
-            questions, quota, selection.similarity, selection.min_question_units, places
+    """Question-answer pairs from one root context, with everything that was dropped on the way.
+
+    A question whose answer is rejected takes no place of the quota: the next best one has it, and
+    where there is none left, the tree is grown again. Once as many are lost as there are places,
+    the fault is not the questions', and no more are tried.
+    """
+    work = _Work(context, quota, stages)
+    while await work.grow() or await work.answer():
+        pass
+    answers = [work.answers[j.question.id] for j in work.judged if j.verdict.kept]
+    return Augmented(
+        context, quota, work.passes, tuple(work.nodes), tuple(work.judged), tuple(answers)
+    )
+
+
+@dataclass(slots=True)
+class _Work:
+    """What has come of one root so far.
+
+    answers  by question id
+    idle     passes in a row that brought nothing new
+    """
+
+    context: Context
+    quota: int
+    stages: Stages
+    passes: int = 0
+    idle: int = 0
+    nodes: list[Node] = field(default_factory=list)
+    questions: list[Question] = field(default_factory=list)
+    judged: Sequence[Judged] = ()
+    answers: dict[str, Answer] = field(default_factory=dict)
+
+    @property
+    def places(self) -> Mapping[Granularity, int]:
+        return apportion(self.quota, self.stages.selection.mix.shares, self.context.id)
+
+    @property
+    def lost(self) -> set[str]:
+        """The questions whose answer may not stand; not those that the server stumbled over, which
+        are asked again when the run is started again."""
+        gone = {name: a.verdict for name, a in self.answers.items() if not a.verdict.kept}
+        return {name for name, v in gone.items() if v.reason != RequestFailed.reason}
+
+    @property
+    def standing(self) -> list[Judged]:
+        """All questions but those."""
+        lost = self.lost
+        return [judged for judged in self.judged if judged.question.id not in lost]
+
+    def _choose(self) -> None:
+        selection = self.stages.selection
+        self.judged = choose(
+            *(self.questions, self.quota, selection.similarity, selection.min_question_units),
+            *(self.places, self.lost),
         )
-        idle = idle + 1 if _progress(judged, places) == before else 0
-        possible = _possible(nodes, context, stages)
-        finest = finest_short(judged, quota, places, selection.overgenerate, possible)
-    answers = await _answered([j.question for j in judged if j.verdict.kept], stages)
-    return Augmented(context, quota, passes, tuple(nodes), judged, answers)
 
+    def _progress(self) -> tuple[int, int]:
+        """How many questions are kept, and how many of them in a place of their kind."""
+        standing = self.standing
+        return sum(j.verdict.kept for j in standing), n_placed(standing, self.places)
 
-def _progress(judged: Sequence[Judged], places: Mapping[Granularity, int]) -> tuple[int, int]:
-    """How many questions are kept, and how many of them in a place of their kind."""
-    return sum(j.verdict.kept for j in judged), n_placed(judged, places)
+    async def grow(self) -> bool:
+        """One more pass over the root, unless there are questions enough or none are to be had."""
+        finest = self._wanted()
+        if finest is None or self.passes >= self.stages.max_passes or self.idle >= IDLE_PASSES:
+            return False
+        new = await self.stages.tree.grow(self.context, self.passes, finest)
+        self.passes += 1
+        self.nodes += new
+        scorer = await asyncio.shield(self.stages.scorer)
+        scored = await with_scores([n.question for n in new if n.question], scorer)
+        self.questions += await _classified(scored, self.context, self.stages)
+        before = self._progress()
+        self._choose()
+        self.idle = self.idle + 1 if self._progress() == before else 0
+        return True
+
+    def _wanted(self) -> Granularity | None:
+        """The finest kind of which more questions are wanted; all of them before the first pass."""
+        if not self.passes:
+            return Granularity.DETAIL
+        possible = _possible(self.nodes, self.context, self.stages)
+        more = self.stages.selection.overgenerate
+        return finest_short(self.standing, self.quota, self.places, more, possible)
+
+    async def answer(self) -> bool:
+        """Answer what is chosen; whether a place has become free by it."""
+        kept = (j.question for j in self.judged if j.verdict.kept)
+        before = len(self.lost)
+        new = await _answered([q for q in kept if q.id not in self.answers], self.stages)
+        self.answers |= {answer.question.id: answer for answer in new}
+        if len(self.lost) == before or len(self.lost) > self.quota:
+            return False
+        self._choose()
+        return True
 
 
 def _possible(nodes: Sequence[Node], root: Context, stages: Stages) -> set[Granularity]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from augcon.corpus import count_units
@@ -41,12 +41,15 @@ def choose(
     threshold: float,
     min_units: int = 1,
     places: Mapping[Granularity, int] | None = None,
+    lost: Collection[str] = (),
 ) -> tuple[Judged, ...]:
     """Judge every question, best first; equal scores go by the question's id.
 
     threshold  a question is dropped at this ROUGE-L precision against a kept one, in (0, 1]
     min_units  a question of fewer units is dropped
     places     of each granularity, summing to the quota; none where any will do
+    lost       ids of questions that were chosen before and could not be answered: they are kept
+               beside the quota, and whatever repeats one of them is still dropped
     """
     ranked = sorted(questions, key=lambda q: (-q.score, q.id, q.pass_number))
     selection = _Selection(
@@ -54,6 +57,7 @@ def choose(
         [tokens(question.text) for question in ranked],
         [soundness(question, min_units) for question in ranked],
         threshold,
+        {at for at, question in enumerate(ranked) if question.id in lost},
     )
     selection.walk(quota, places or {})
     if places:
@@ -66,12 +70,16 @@ def choose(
 
 @dataclass(frozen=True, slots=True)
 class _Selection:
-    """Questions, best first, their tokens, and the verdicts as far as they are known."""
+    """Questions, best first, their tokens, and the verdicts as far as they are known.
+
+    lost  places of those that take no room
+    """
 
     ranked: Sequence[Question]
     texts: Sequence[Sequence[str]]
     verdicts: list[Verdict]
     threshold: float
+    lost: Collection[int]
 
     def walk(self, quota: int, places: Mapping[Granularity, int]) -> None:
         """Once down the ranking: keep what repeats nothing, while its kind has places."""
@@ -81,7 +89,9 @@ class _Selection:
 
         def admit(number: int) -> bool:
             kind = self.ranked[sound[number]].granularity
-            if len(admitted) < quota and taken[kind] < places.get(kind, 0 if places else quota):
+            if sound[number] in self.lost:
+                admitted.add(number)
+            elif taken.total() < quota and taken[kind] < places.get(kind, 0 if places else quota):
                 taken[kind] += 1
                 admitted.add(number)
             return number in admitted
@@ -89,13 +99,13 @@ class _Selection:
         repeated = first_repeated([self.texts[at] for at in sound], self.threshold, admit=admit)
         n_kept = 0
         for number, (at, other) in enumerate(zip(sound, repeated, strict=True)):
-            if n_kept >= quota:
+            if n_kept >= quota and at not in self.lost:
                 self.verdicts[at] = rejected("over_quota")
             elif other is not None:
                 self.verdicts[at] = self._too_similar_to(sound[other])
             elif number not in admitted:
                 self.verdicts[at] = rejected("over_share")
-            n_kept += number in admitted
+            n_kept += number in admitted and at not in self.lost
 
     def fill(self, quota: int) -> None:
         """Give the places that no question of their kind took to the best that are left.
@@ -106,7 +116,7 @@ class _Selection:
         kept = [at for at, verdict in enumerate(self.verdicts) if verdict.kept]
         left = [at for at, v in enumerate(self.verdicts) if v.reason == "over_share"]
         order = [*kept, *left]
-        if (n_kept := len(kept)) >= quota:
+        if (n_kept := sum(at not in self.lost for at in kept)) >= quota:
             return
 
         def admit(number: int) -> bool:
