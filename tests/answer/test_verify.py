@@ -11,6 +11,7 @@ from augcon.answer import Checking, GenerateResponder, LexicalVerifier, ModelVer
 from augcon.answer.settle import FINDINGS
 from augcon.answer.verify import GRADES, claim_spans, located, read_grade, rejection
 from augcon.answer.window import WindowResponder
+from augcon.corpus import Span
 from augcon.errors import ReplyError
 from augcon.llm.base import Choice, Reply, Request, Sampling
 from augcon.llm.call import Caller, MemoryJournal, Unusable
@@ -184,6 +185,23 @@ async def test_a_supporting_sentence_that_is_not_in_the_context_is_no_evidence()
     with pytest.raises(ReplyError, match="not in the context"):
         await verifier.verify(about_mill(), TOLD)
     assert len(model.requests) >= 2
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "verdict", "evidence"),
+    [
+        (about_mill("Who built the mill at Orrow?"), "A woman did.", "supported",
+         "The mill at Orrow was built in 1801 by Anna Kolbe."),
+        (about_mill_zh("奥罗村的磨坊由谁建成？"), "一名女子。", "支持",
+         "奥罗村的磨坊由安娜·科尔贝于1801年建成。"),
+    ],
+)  # fmt: skip
+async def test_evidence_for_a_claim_in_other_words_may_have_those_of_the_question(
+    question: Question, answer: str, verdict: str, evidence: str
+) -> None:
+    verifier, _ = judging(verdict, evidence)
+    claim = await verifier.judge(question, answer, Span(0, len(answer)), seed=0)
+    assert claim.verdict is ClaimVerdict.SUPPORTED
 
 
 def test_a_contradiction_weighs_more_than_what_is_only_absent() -> None:

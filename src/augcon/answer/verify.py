@@ -116,7 +116,8 @@ class ModelVerifier:
 
         def usable(outputs: dict[str, str]) -> None:
             if GRADES[read_grade(outputs["verdict"])] > 0:
-                _demand_evidence(outputs["evidence"], values["claim"], context)
+                asked = f"{question.text}\n{values['claim']}"
+                _demand_evidence(outputs["evidence"], asked, context)
 
         outputs = await self.asker.ask(prompt, values, JUDGING, seed, usable)
         word = read_grade(outputs["verdict"])
@@ -161,13 +162,16 @@ def located(quoted: str, context: str, language: str) -> Span | None:
     return best
 
 
-def _demand_evidence(quoted: str, claim: str, context: Context) -> None:
-    """Raise Unusable for support by what is not in the context, or has no word of the claim: a
-    text that orders a verdict is no evidence for anything else that it could be asked about."""
+def _demand_evidence(quoted: str, asked: str, context: Context) -> None:
+    """Raise Unusable for support by what is not in the context, or has no word of what is asked: a
+    text that orders a verdict is no evidence for anything else that it could be asked about.
+
+    asked  question and claim
+    """
     if (found := located(quoted, context.text, context.language)) is None:
         raise Unusable("the sentence that should support the claim is not in the context")
     evidence = Passage(context.text[found.start : found.end], "", context.language)
-    if not evidence.shares_a_word(claim):
+    if not evidence.shares_a_word(asked):
         raise Unusable("the sentence that should support the claim has no word of it")
 
 
