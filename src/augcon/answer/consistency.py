@@ -1,0 +1,51 @@
+"""Self-consistency: of several answers that may stand, the one that the others agree with most.
+
+After Wang et al. (2022), for answers in words: in place of a vote on one value, the medoid, the
+answer with the largest mean similarity to the others. Only answers that passed have a vote. One
+that failed is known to say what the context does not; to agree with it speaks for nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import fsum
+
+from augcon.records import Draft
+from augcon.rouge import rouge_l_tokens, tokens
+from augcon.words import DENIALS, content_words
+
+__all__ = ["agreements", "most_consistent", "similarity"]
+
+
+def most_consistent(passed: Sequence[Draft]) -> Draft:
+    """The answer that agrees most with the others; of equals the one that was verified with the
+    higher score, then the first."""
+    agreed = agreements([draft.text for draft in passed])
+
+    def rank(place: int) -> tuple[float, float, int]:
+        draft = passed[place]
+        score = draft.verification.score if draft.verification else 0.0
+        return -agreed[place], -score, draft.number
+
+    return passed[min(range(len(passed)), key=rank)]
+
+
+def agreements(answers: Sequence[str]) -> list[float]:
+    """Of each answer its mean similarity to the others; 0 where there is no other."""
+    said = [_said(answer) for answer in answers]
+    # fsum: the sum does not depend on the order, so that equals are equal
+    return [
+        fsum(rouge_l_tokens(one, other).f1 for j, other in enumerate(said) if j != i)
+        / max(1, len(said) - 1)
+        for i, one in enumerate(said)
+    ]
+
+
+def similarity(one: str, other: str) -> float:
+    """ROUGE-L F1 of what two answers say, in [0, 1]."""
+    return rouge_l_tokens(_said(one), _said(other)).f1
+
+
+def _said(answer: str) -> list[str]:
+    """Content words with numbers and denials among them; every token where there is none."""
+    return content_words(answer, DENIALS) or tokens(answer)
