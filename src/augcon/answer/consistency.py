@@ -3,16 +3,20 @@
 After Wang et al. (2022), for answers in words: in place of a vote on one value, the medoid, the
 answer with the largest mean similarity to the others. Only answers that passed have a vote. One
 that failed is known to say what the context does not; to agree with it speaks for nothing.
+
+Similar are answers with the same words in any order, for the same thing is said beginning with the
+year or ending with it: F1 over content words, as SQuAD compares answers.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from math import fsum
 
 from augcon.records import Draft
-from augcon.rouge import rouge_l_tokens, tokens
-from augcon.words import DENIALS, content_words
+from augcon.rouge import tokens
+from augcon.words import DENIALS, content_words, stem
 
 __all__ = ["agreements", "most_consistent", "similarity"]
 
@@ -35,17 +39,23 @@ def agreements(answers: Sequence[str]) -> list[float]:
     said = [_said(answer) for answer in answers]
     # fsum: the sum does not depend on the order, so that equals are equal
     return [
-        fsum(rouge_l_tokens(one, other).f1 for j, other in enumerate(said) if j != i)
-        / max(1, len(said) - 1)
+        fsum(_f1(one, other) for j, other in enumerate(said) if j != i) / max(1, len(said) - 1)
         for i, one in enumerate(said)
     ]
 
 
 def similarity(one: str, other: str) -> float:
-    """ROUGE-L F1 of what two answers say, in [0, 1]."""
-    return rouge_l_tokens(_said(one), _said(other)).f1
+    """How much two answers say the same, in [0, 1]."""
+    return _f1(_said(one), _said(other))
 
 
-def _said(answer: str) -> list[str]:
-    """Content words with numbers and denials among them; every token where there is none."""
-    return content_words(answer, DENIALS) or tokens(answer)
+def _f1(one: Counter[str], other: Counter[str]) -> float:
+    """Twice the words that both have, by the words of both; 0 where there are none."""
+    return 2 * (one & other).total() / max(1, one.total() + other.total())
+
+
+def _said(answer: str) -> Counter[str]:
+    """Content words in any inflection, with numbers and denials among them; every token where
+    there is none."""
+    found = content_words(answer, DENIALS) or tokens(answer)
+    return Counter(word if any(map(str.isdigit, word)) else stem(word) for word in found)

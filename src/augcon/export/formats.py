@@ -15,10 +15,9 @@ from functools import partial
 from itertools import groupby
 from math import ceil
 
-from augcon.answer.consistency import similarity
 from augcon.errors import SettingsError
 from augcon.records import Draft, Granularity, Pair, State
-from augcon.rouge import tokens
+from augcon.rouge import rouge_l_tokens, tokens
 
 __all__ = ["FORMATS", "TURNS", "Format", "Row", "as_record", "format_of", "lines"]
 
@@ -26,7 +25,7 @@ Row = dict[str, object]
 Rows = Callable[[Iterable[Pair]], Iterator[Row]]
 
 TURNS = 10  # questions of a conversation at most
-NEARLY_THE_SAME = 0.9  # similarity of two answers that both may stand
+NEARLY_THE_SAME = 0.9  # ROUGE-L F1 of two answers that both may stand
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +121,11 @@ def _is_worse(draft: Draft, answer: str) -> bool:
     more for it. One that may stand as well was only less consistent: it has to say something else,
     and not the same in nearly the same words. Of one that failed nobody knows.
     """
-    said = tokens(draft.text)
-    if draft.verdict.state is State.FAILED or not said or said == tokens(answer):
+    said, better = tokens(draft.text), tokens(answer)
+    if draft.verdict.state is State.FAILED or not said or said == better:
         return False
     passes = draft.verdict.reason == "less_consistent"
-    return not passes or similarity(draft.text, answer) < NEARLY_THE_SAME
+    return not passes or rouge_l_tokens(said, better).f1 < NEARLY_THE_SAME
 
 
 def _conversations(pairs: Iterable[Pair], turns: int = TURNS) -> Iterator[Row]:
