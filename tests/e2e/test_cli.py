@@ -365,7 +365,7 @@ def test_every_format_has_a_line_for_every_pair(
     ("arguments", "said"),
     [
         (["--format", "messages", "--turns", "3"], "for the format 'conversations'"),
-        (["--format", "conversations", "--turns", "0"], "0 is not in the range"),
+        (["--format", "conversations", "--turns", "0"], "greater than or equal to 1"),
     ],
 )
 def test_turns_that_make_no_sense_are_refused(
