@@ -106,7 +106,17 @@ async def test_of_those_that_pass_the_one_that_agrees_most_is_the_answer(
 
 
 @EITHER
-async def test_those_that_fail_have_no_vote_and_keep_their_reason(
+async def test_those_that_fail_have_no_vote(
+    question: Question, told: str, too: str, rye: str, invented: str
+) -> None:
+    wrong = told + invented
+    found = await settled(question, Scripted((wrong, told, wrong, rye)))
+    assert found.text == rye  # the context's own words; with votes of the others it would be `told`
+    assert fates(found) == [(0, "not_supported"), (1, "less_consistent"), (2, "not_supported")]
+
+
+@EITHER
+async def test_those_that_fail_keep_their_reason_and_cost_no_second_try(
     question: Question, told: str, too: str, rye: str, invented: str
 ) -> None:
     responder = Scripted((invented, told, invented, invented))
