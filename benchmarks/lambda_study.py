@@ -120,7 +120,7 @@ class Unanswered:
 
     languages: frozenset[str] | None = None
 
-    async def respond(self, question: Question) -> str:
+    async def respond(self, question: Question, sample: int = 0) -> str:
         return question.context.text
 
     async def revise(self, question: Question, answer: str, finding: str) -> str:

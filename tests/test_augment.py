@@ -24,7 +24,7 @@ MIX = {MACRO: 0.25, CONCEPT: 0.25, DETAIL: 0.5}
 class Plain:
     languages: frozenset[str] | None = None
 
-    async def respond(self, question: Question) -> str:
+    async def respond(self, question: Question, sample: int = 0) -> str:
         return question.context.text
 
     async def revise(self, question: Question, answer: str, finding: str) -> str:

@@ -122,6 +122,22 @@ def test_a_mix_is_made_whole_where_its_shares_were_rounded(tmp_path: Path) -> No
     assert Settings().selection.mix.shares == {}
 
 
+def test_a_model_that_has_no_second_answer_is_not_asked_for_one() -> None:
+    several = {"answers.samples": 3, "answers.sample_temperature": 0.9}
+    assert load_settings(overrides={**SERVER, **several}).answers.samples == 3
+    with pytest.raises(SettingsError, match=r"has no second answer.*answers\.samples at 1"):
+        load_settings(overrides=several)
+    assert load_settings().answers.samples == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("samples", 0), ("sample_temperature", 0), ("sample_temperature", 3)]
+)
+def test_samples_are_one_or_more_and_are_drawn(name: str, value: float) -> None:
+    with pytest.raises(SettingsError, match=rf"answers\.{name}: "):
+        load_settings(overrides={**SERVER, f"answers.{name}": value})
+
+
 def test_a_model_that_cannot_tell_the_granularity_is_not_asked_for_it() -> None:
     chosen = {"selection.granularity": "model"}
     assert load_settings(overrides={**SERVER, **chosen}).selection.granularity == "model"

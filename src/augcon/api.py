@@ -95,14 +95,22 @@ class Result:
             raise MissingExtraError("Result.to_pandas", "pandas") from error
         return pandas.json_normalize(self.records(), sep="_")
 
-    def export(self, to: PathLike, format: str = "messages") -> int:  # noqa: A002
-        """Write the pairs to a file (.jsonl or .parquet) in another format; returns how many.
+    def export(
+        self,
+        to: PathLike,
+        format: str = "messages",  # noqa: A002
+        turns: int | None = None,
+    ) -> int:
+        """Write the pairs to a file (.jsonl or .parquet) in another format; returns its rows.
 
-        format: "augcon", "messages", "alpaca", "sharegpt" or "prompt-completion"
+        format  "augcon", "messages", "alpaca", "sharegpt" or "prompt-completion", a row for each
+                pair; "dpo", for each draft that its pair's answer is better than; "conversations",
+                the pairs of a root context joined
+        turns   most questions of a conversation (10)
         """
         if Path(to).absolute() == self.dataset_path.absolute() and format != "augcon":
             raise OutputError(f"{to}: is the run's own dataset; write {format} to another file")
-        return write_dataset(self, Path(to), format)
+        return write_dataset(self, Path(to), format, turns)
 
     def show(self, item: str = "") -> str:
         """A root's tree or a pair with its source, by id; without one, every root context."""

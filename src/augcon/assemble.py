@@ -180,7 +180,13 @@ def assemble_generator(
 ) -> GenerateResponder:
     """Stage 3 by a model that writes, with these few-shot examples by language."""
     sampling = Sampling(settings.answers.temperature, max_tokens=settings.model.max_tokens)
-    return GenerateResponder(_asker(settings, models), library, examples, sampling)
+    return GenerateResponder(
+        _asker(settings, models),
+        library,
+        examples,
+        sampling,
+        sample_temperature=settings.answers.sample_temperature,
+    )
 
 
 def assemble_small_responder(settings: Settings, models: Models, library: Library) -> Responder:
@@ -202,7 +208,7 @@ def assemble_checking(settings: Settings, models: Models, library: Library) -> C
         verifier = LexicalVerifier()
     elif settings.answers.verify == "model":
         verifier = ModelVerifier(_asker(settings, models), library)
-    return Checking(verifier, settings.answers.mention_source)
+    return Checking(verifier, settings.answers.mention_source, settings.answers.samples)
 
 
 def assemble_judge(

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from augcon.answer import Checking, Responder
-from augcon.errors import ItemError, RequestFailed
+from augcon.errors import RequestFailed
 from augcon.records import (
     NOT_ASKED,
     Answer,
@@ -21,7 +21,6 @@ from augcon.records import (
     Judged,
     Node,
     Question,
-    failed,
 )
 from augcon.scorer import Scorer, with_scores
 from augcon.sections import SelectionSettings
@@ -177,10 +176,9 @@ async def _answered(questions: Sequence[Question], stages: Stages) -> tuple[Answ
     responder = await asyncio.shield(stages.responder)
 
     async def answer(question: Question) -> Answer:
-        try:
-            settled = await stages.checking.settle(question, responder)
-        except ItemError as error:
-            return Answer(question, "", failed(error.reason, error.detail))
-        return Answer(question, settled.text, settled.verdict, settled.verification)
+        found = await stages.checking.settle(question, responder)
+        return Answer(
+            *(question, found.text, found.verdict, found.verification, found.drafts, found.asked)
+        )
 
     return tuple(await together(answer(question) for question in questions))

@@ -73,6 +73,15 @@ class Settings(Strict):
         return self
 
     @model_validator(mode="after")
+    def _can_sample(self) -> Settings:
+        if self.model.kind == "embedded" and self.answers.samples > 1:
+            raise ValueError(
+                "the embedded model answers with sentences of the context, and has no second "
+                "answer: leave answers.samples at 1, or name another model"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _has_prices(self) -> Settings:
         if self.budget.cost is not None and self.model.prices is None:
             raise ValueError(
@@ -174,6 +183,8 @@ BEFORE: Mapping[str, object] = {
     "selection.mix.concept": None,
     "selection.mix.detail": None,
     "answers.embedded": "window",
+    "answers.samples": 1,
+    "answers.sample_temperature": 0.8,
 }
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from augcon.errors import OutputError
-from augcon.records import Context, Pair, Verification
+from augcon.records import Context, Pair, Verdict, Verification
 from augcon.store import Run
-from augcon.store.ledger import TreeRow
+from augcon.store.results import TreeRow
 
 __all__ = ["show"]
 
@@ -64,6 +64,10 @@ def _pair(run: Run, pair: Pair) -> Iterator[str]:
     yield f"tree      {pair.root_id}"
     if pair.verification is not None:
         yield from _verified(pair, pair.verification)
+    for draft in pair.drafts:
+        yield f"draft     {_why(draft.verdict)}"
+        if draft.text:
+            yield f"  {draft.text}"
     source = run.ledger.source(pair.root_id, pair.start, pair.end)
     if source != pair.context:
         yield f"\nsource text:\n{source}"
@@ -93,6 +97,13 @@ def _tree(run: Run, root: Context) -> Iterator[str]:
         if row.question:
             verdict = row.pair_id or row.question_reason or row.answer_reason
             yield f"{indent}  ? {row.question}  ({verdict})"
+        if row.rejected_answer:
+            yield f"{indent}    answered: {_preview(row.rejected_answer)}"
+
+
+def _why(verdict: Verdict) -> str:
+    told = f" ({_preview(verdict.detail)})" if verdict.detail else ""
+    return f"{verdict.reason}{told}"
 
 
 def _explained(share: float) -> str:

@@ -24,6 +24,7 @@ __all__ = [
     "ClaimVerdict",
     "Context",
     "Document",
+    "Draft",
     "Granularity",
     "Judged",
     "Node",
@@ -316,16 +317,34 @@ class Verification:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What stage 3 made of a chosen question; `text` is empty where it failed.
+class Draft:
+    """An answer that was asked for. `text` is empty where the model gave nothing usable.
 
     verification  its check against the context; None where there was none
+    number        of all that were asked for its question
+    """
+
+    text: str
+    verdict: Verdict
+    verification: Verification | None = None
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What stage 3 made of a chosen question; `text` is empty where the model gave none.
+
+    verification  its check against the context; None where there was none
+    drafts        the others that were asked for, each with why it is not the answer
+    asked         how many were asked for, this one included
     """
 
     question: Question
     text: str
     verdict: Verdict
     verification: Verification | None = None
+    drafts: tuple[Draft, ...] = ()
+    asked: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,6 +375,7 @@ class Pair:
     """One line of the dataset: question and answer, with where they come from.
 
     explained  the share of the context's tokens that its span of the document holds
+    drafts     answers that were written for the question and are not its answer
     """
 
     id: str
@@ -373,6 +393,7 @@ class Pair:
     root_id: str
     explained: float = 1.0
     verification: Verification | None = None
+    drafts: tuple[Draft, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -261,6 +261,14 @@ class AnswerSettings(Strict):
     """Stage 3, high-fidelity responses."""
 
     temperature: Temperature = Field(0.2, description="of answers")
+    samples: Count = Field(
+        1,
+        description="answers to each question, of which the one that agrees most with the others "
+        "is taken; the rest become drafts, for `augcon export --format dpo`",
+    )
+    sample_temperature: float = Field(
+        0.8, gt=0, le=2, description="of all of these but the first, which has the one above"
+    )
     embedded: Literal["window", "written"] = Field(
         "window",
         description="how the embedded model answers: the closest sentences of the context, "

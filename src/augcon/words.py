@@ -7,11 +7,12 @@ are those of English and Chinese; inflection and names are English.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 
 from augcon.rouge import HAN, tokens
 
 __all__ = [
+    "DENIALS",
     "NUMBER_WORDS",
     "STOP_WORDS",
     "STOP_WORDS_ZH",
@@ -59,6 +60,7 @@ NUMBER_WORDS = frozenset(
     ).split()
 )
 NEGATIONS = frozenset("no not never neither nor none nobody nothing without cannot".split())
+DENIALS = NEGATIONS | {"不", "没", "没有"}
 
 # Of the traditional characters: those of the turns that speak of a text, and of words that most
 # sentences have.
@@ -86,10 +88,13 @@ def words(text: str) -> list[str]:
     return WORD.findall(text)
 
 
-def content_words(text: str) -> list[str]:
-    """The words that carry meaning, in order, in lower case and simplified characters."""
-    cut = _cut(simplified(text.casefold()))
-    return [word for word in cut if word not in STOP_WORDS and word not in STOP_WORDS_ZH]
+def content_words(text: str, also: Set[str] = frozenset()) -> list[str]:
+    """The words that carry meaning, in order, in lower case and simplified characters.
+
+    also  words without a content of their own that count here
+    """
+    left_out = (STOP_WORDS | STOP_WORDS_ZH) - also
+    return [word for word in _cut(simplified(text.casefold())) if word not in left_out]
 
 
 def _cut(text: str) -> Iterator[str]:

@@ -361,6 +361,23 @@ def test_every_format_has_a_line_for_every_pair(
         assert json.dumps(pair["answer"], ensure_ascii=False) in text
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--format", "messages", "--turns", "3"], "for the format 'conversations'"),
+        (["--format", "conversations", "--turns", "0"], "greater than or equal to 1"),
+    ],
+)
+def test_turns_that_make_no_sense_are_refused(
+    cli: Cli, done: Path, tmp_path: Path, arguments: list[str], said: str
+) -> None:
+    target = tmp_path / "exported.jsonl"
+    ended = cli("export", done, *arguments, "--to", target)
+    assert ended.code == 2
+    assert said in ended.err
+    assert not target.exists()
+
+
 def test_the_full_record_is_exported_as_the_dataset_is(cli: Cli, done: Path) -> None:
     assert cli("export", done, "--format", "augcon").code == 0
     assert (done / "dataset" / "augcon.jsonl").read_bytes() == dataset(done)

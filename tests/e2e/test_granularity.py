@@ -15,7 +15,7 @@ from augcon.records import Granularity
 from augcon.select import apportion
 from augcon.store import Run
 from augcon.store.database import version_of
-from augcon.store.ledger import TreeRow
+from augcon.store.results import TreeRow
 from tests.e2e.program import (
     at,
     call,

@@ -80,7 +80,8 @@ def test_every_stage_is_in_the_books_and_they_balance(fresh: augcon.Result) -> N
     assert books.balanced
     assert books.state == "finished"
     assert list(books.stages) == [
-        *("documents", "contexts", "nodes", "splits", "questions", "answers", "contrasts")
+        *("documents", "contexts", "nodes", "splits", "questions", "answers", "drafts"),
+        "contrasts",
     ]
     for name, stage in books.stages.items():
         assert stage.kept > 0, name

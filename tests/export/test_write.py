@@ -3,13 +3,14 @@ from __future__ import annotations
 import json
 import tracemalloc
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from augcon.export import FORMATS, as_record, write_dataset
+from augcon.export import FORMATS, write_dataset
 from augcon.export.write import ROW_GROUP
-from augcon.records import Pair
+from augcon.records import Draft, Pair, rejected
 
 
 def pairs(number: int, text: str = "Stone.") -> Iterator[Pair]:
@@ -28,22 +29,35 @@ def pairs(number: int, text: str = "Stone.") -> Iterator[Pair]:
         )
 
 
+PLAIN = [name for name in FORMATS if name not in ("dpo", "conversations")]
+
+
 @pytest.mark.parametrize("name", FORMATS)
-def test_a_line_is_written_for_each_pair_as_they_come(tmp_path: Path, name: str) -> None:
+def test_a_line_is_written_for_each_row_as_they_come(tmp_path: Path, name: str) -> None:
     path = tmp_path / "pairs.jsonl"
-    assert write_dataset(pairs(20), path, name) == 20
-    expected = [json.dumps(FORMATS[name](pair), ensure_ascii=False) + "\n" for pair in pairs(20)]
+    rows = list(FORMATS[name].rows(pairs(20)))
+    assert write_dataset(pairs(20), path, name) == len(rows)
+    expected = [json.dumps(row, ensure_ascii=False) + "\n" for row in rows]
     assert path.read_bytes() == "".join(expected).encode()
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_a_plain_format_has_a_row_for_each_pair(name: str) -> None:
+    rows = list(FORMATS[name].rows(pairs(20)))
+    assert len(rows) == 20
+    for row, pair in zip(rows, pairs(20), strict=True):
+        assert json.dumps(pair.answer) in json.dumps(row)
 
 
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("number", [1, ROW_GROUP, 2 * ROW_GROUP + 1])
-def test_a_parquet_file_holds_every_pair_in_order(tmp_path: Path, name: str, number: int) -> None:
+def test_a_parquet_file_holds_every_row_in_order(tmp_path: Path, name: str, number: int) -> None:
     from pyarrow.parquet import read_table
 
     path = tmp_path / "pairs.parquet"
-    assert write_dataset(pairs(number), path, name) == number
-    assert read_table(path).to_pylist() == [FORMATS[name](pair) for pair in pairs(number)]
+    rows = list(FORMATS[name].rows(pairs(number)))
+    assert write_dataset(pairs(number), path, name) == len(rows)
+    assert read_table(path).to_pylist() == rows
 
 
 @pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
@@ -68,13 +82,19 @@ def test_an_error_in_the_middle_leaves_the_file_that_was_there(tmp_path: Path, s
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_writing_keeps_no_more_than_a_few_pairs(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["augcon", "dpo", "conversations"])
+def test_writing_keeps_no_more_than_a_few_pairs(tmp_path: Path, name: str) -> None:
     text, number = "Long answers. " * 500, 2000
     path = tmp_path / "pairs.jsonl"
+    lost = (Draft("It was 1861.", rejected("not_supported")),)
+
+    def drafted() -> Iterator[Pair]:
+        return (replace(pair, drafts=lost) for pair in pairs(number, text))
+
     tracemalloc.start()
-    write_dataset(pairs(number, text), path)
+    assert write_dataset(drafted(), path, name) == number
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < number * len(text) / 20
     last = path.read_text("utf-8").split("\n")[-2]
-    assert json.loads(last) == as_record(list(pairs(number, text))[-1])
+    assert [json.loads(last)] == list(FORMATS[name].rows(list(drafted())[-1:]))

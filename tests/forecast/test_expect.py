@@ -156,6 +156,23 @@ def test_the_embedded_models_other_ways_read_less_than_its_scored_borders() -> N
     assert middle.texts == scored.texts
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_sample_is_a_call_and_is_verified(language: str) -> None:
+    plain = {**SERVER, "scorer.kind": "heuristic"}
+
+    def expected(samples: int, verify: str) -> Forecast:
+        told = {**plain, "answers.samples": samples, "answers.verify": verify}
+        return expect(roots(10, language=language), load_settings(None, told))
+
+    one, three = expected(1, "lexical"), expected(3, "lexical")
+    assert three.texts.calls - one.texts.calls == pytest.approx(2 * one.pairs, abs=1)
+    assert three.texts.before == one.texts.before
+    assert (three.pairs, three.asked) == (one.pairs, one.asked)
+    claims = expected(1, "model").texts.calls - one.texts.calls
+    of_three = expected(3, "model").texts.calls - three.texts.calls
+    assert 2.8 * claims < of_three <= 3 * claims
+
+
 def test_verification_by_the_model_is_foreseen_and_that_by_words_is_free() -> None:
     quiet = {**SERVER, "scorer.kind": "heuristic"}
     off, lexical, model = (

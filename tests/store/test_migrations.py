@@ -73,7 +73,16 @@ def as_second_version(run: Path, to: Path) -> Path:
     return to
 
 
-EARLIER = pytest.mark.parametrize("as_earlier", [as_first_version, as_second_version])
+def as_third_version(run: Path, to: Path) -> Path:
+    """The folder of a run, its database as version 3 wrote it."""
+    with earlier_version(3, run, to) as old:
+        old.execute("INSERT INTO main.journal SELECT * FROM new.journal")
+    return to
+
+
+EARLIER = pytest.mark.parametrize(
+    "as_earlier", [as_first_version, as_second_version, as_third_version]
+)
 
 
 @contextmanager
@@ -208,6 +217,30 @@ def test_what_was_never_written_down_counts_as_explained(finished: Path, tmp_pat
     assert {row.explained for row in run.ledger.tree(root.id)} == {1.0}
     assert {pair.explained for pair in run.ledger.pairs()} == {1.0}
     run.close()
+
+
+def test_a_run_whose_drafts_were_not_kept_counts_the_one_answer_to_each_question(
+    server: Simulation, tmp_path: Path
+) -> None:
+    corpus = write_corpus(tmp_path / "corpus", english_files=1, chinese_files=1)
+    settings = {
+        "tree.max_units": 200,
+        "scorer.kind": "heuristic",
+        "answers.search_trials": 0,
+        "answers.samples": 2,
+        "tree.max_passes": 1,
+    }
+    today = augcon.run(
+        corpus, tmp_path / "new", model=MODEL, base_url=server.url, settings=settings
+    )
+    assert today.books.stages["drafts"].entered >= 2 * today.books.stages["answers"].entered > 0
+    assert any(pair.drafts for pair in today)
+    old = augcon.open(as_third_version(today.folder, tmp_path / "old"))
+    books = old.books
+    assert books.balanced
+    assert books.stages["drafts"].entered == books.stages["answers"].entered
+    assert "drafts" not in books.lines
+    assert list(old) == [dataclasses.replace(pair, drafts=()) for pair in today]
 
 
 async def test_an_empty_vector_is_journalled_as_one(tmp_path: Path) -> None:

@@ -114,6 +114,7 @@ async def test_the_books_balance_at_every_stage(run: Run) -> None:
         "splits": (3, 1, {"part_not_shorter": 2}, 0),
         "questions": (3, 2, {"over_quota": 1}, 0),
         "answers": (2, 1, {"empty_answer": 1}, 0),
+        "drafts": (2, 1, {"empty_answer": 1}, 0),
     }
     assert books.pairs == 1
 

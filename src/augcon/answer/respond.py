@@ -8,7 +8,7 @@ instruction, principles and examples are pruned.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from augcon.llm.base import Sampling
@@ -28,7 +28,9 @@ class Responder(Protocol):
     @property
     def languages(self) -> frozenset[str] | None: ...
 
-    async def respond(self, question: Question) -> str: ...
+    async def respond(self, question: Question, sample: int = 0) -> str:
+        """An answer. Another `sample` number is another draw; 0 is the one that stands alone."""
+        ...
 
     async def revise(self, question: Question, answer: str, finding: str) -> str:
         """Another answer, once it was found what is wrong with this one; "" where there is none."""
@@ -39,7 +41,8 @@ class Responder(Protocol):
 class GenerateResponder:
     """The model writes the answer.
 
-    examples  E_R* by prompt language; a language without any is answered zero-shot
+    examples            E_R* by prompt language; a language without any is answered zero-shot
+    sample_temperature  of all samples but the first
     """
 
     asker: Asker
@@ -47,12 +50,15 @@ class GenerateResponder:
     examples: Mapping[str, Sequence[Triplet]]
     sampling: Sampling
     languages: frozenset[str] | None = None
+    sample_temperature: float = 0.8
 
-    async def respond(self, question: Question) -> str:
+    async def respond(self, question: Question, sample: int = 0) -> str:
         spoken = prompt_language(question.context.language)
-        seed = self.asker.caller.seed_for("answer", question.id)
+        seed = self.asker.caller.seed_for("answer", question.id, *([sample] if sample else []))
+        shots = self.examples.get(spoken, ())
+        sampling = replace(self.sampling, temperature=self.sample_temperature) if sample else None
         return await self.answer(
-            question.context.text, question.text, spoken, self.examples.get(spoken, ()), seed
+            question.context.text, question.text, spoken, shots, seed, sampling
         )
 
     async def revise(self, question: Question, answer: str, finding: str) -> str:
@@ -69,7 +75,13 @@ class GenerateResponder:
         return (await self.asker.ask(prompt, values, self.sampling, seed))["answer"]
 
     async def answer(
-        self, context: str, question: str, language: str, shots: Sequence[Triplet], seed: int
+        self,
+        context: str,
+        question: str,
+        language: str,
+        shots: Sequence[Triplet],
+        seed: int,
+        sampling: Sampling | None = None,
     ) -> str:
         """An answer with these few-shot examples, less any that is the item asked itself."""
         others = tuple(
@@ -80,4 +92,4 @@ class GenerateResponder:
         prompt = self.library.prompt("answer", language).with_examples(others)
         prompt = prompt.filled(principles=self.library.principles(language))
         values = {"context": context, "question": question}
-        return (await self.asker.ask(prompt, values, self.sampling, seed))["answer"]
+        return (await self.asker.ask(prompt, values, sampling or self.sampling, seed))["answer"]

@@ -1,18 +1,34 @@
 """From a question to an answer that may stand: written, checked, asked for once more, or rejected.
 
-respond ──▶ checks, verification ──passes──▶ the answer
-                    └─fails─▶ revise, with what was found ──▶ checks, verification ──▶ verdict
+respond, n times ──▶ checks, verification ──some pass──▶ the most consistent of these
+                             └─none passes─▶ revise the best, with what was found
+                                             ──▶ checks, verification ──▶ verdict
+
+Whatever was written on the way and is not the answer stays as a draft, with why it is not.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from augcon.answer.checks import check_answer
+from augcon.answer.consistency import most_consistent
 from augcon.answer.respond import Responder
 from augcon.answer.verify import Verifier, rejection
+from augcon.errors import ItemError
 from augcon.prompts.library import prompt_language
-from augcon.records import Question, Verdict, Verification
+from augcon.records import (
+    ClaimVerdict,
+    Draft,
+    Question,
+    State,
+    Verdict,
+    Verification,
+    failed,
+    rejected,
+)
+from augcon.together import together
 
 __all__ = ["Checking", "Settled"]
 
@@ -42,11 +58,27 @@ FINDINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The last answer with its verdict; `verification` is None where it was not verified."""
+    """The last answer with its verdict; `verification` is None where it was not verified.
+
+    number  which of the answers that were asked for it is
+    drafts  the others, each with why it is not the answer
+    asked   how many were asked for, this one included
+    """
 
     text: str
     verdict: Verdict
     verification: Verification | None = None
+    number: int = 0
+    drafts: tuple[Draft, ...] = ()
+    asked: int = 1
+
+    def followed_by(
+        self, text: str, verdict: Verdict, verification: Verification | None = None
+    ) -> Settled:
+        """One more answer, in the place of this one, which stays as a draft."""
+        this = Draft(self.text, self.verdict, self.verification, self.number)
+        drafts = (*self.drafts, this)
+        return Settled(text, verdict, verification, self.asked, drafts, self.asked + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,27 +86,100 @@ class Checking:
     """What an answer has to pass: the checks of all answers, and a verifier (None: there is none).
 
     may_mention_source  the principles ask for answers that speak of their source
+    samples             how many answers are written to each question
     """
 
     verifier: Verifier | None
     may_mention_source: bool = False
+    samples: int = 1
 
     async def settle(self, question: Question, responder: Responder) -> Settled:
-        """Raises `augcon.errors.ItemError` where the model gives nothing usable."""
-        first = await self.judge(question, await responder.respond(question))
-        if first.verdict.kept:
-            return first
-        told = finding(first.verdict, question.context.language)
-        revised = await responder.revise(question, first.text, told)
-        return await self.judge(question, revised) if revised else first
+        """An answer that may stand, or the last that was found wanting.
 
-    async def judge(self, question: Question, answer: str) -> Settled:
-        """An answer with the verdict on it. Raises as `settle` does."""
+        A draft that the model gives nothing usable for is failed, and costs only itself; so is the
+        answer, where all of them are.
+        """
+        settled = chosen(await self.drafts(question, responder), self.samples)
+        if settled.verdict.state is State.REJECTED:
+            settled = await self.mended(question, responder, settled)
+        return settled
+
+    async def drafts(self, question: Question, responder: Responder) -> list[Draft]:
+        """Every sample in order, judged; the same words are judged once."""
+        numbers = range(self.samples)
+        written = await together(_written(question, responder, number) for number in numbers)
+        texts = list(dict.fromkeys(draft.text for draft in written if draft.verdict.kept))
+        judged = await together(self.judge(question, text) for text in texts)
+        by_text = dict(zip(texts, judged, strict=True))
+        return [
+            replace(by_text[draft.text], number=draft.number) if draft.verdict.kept else draft
+            for draft in written
+        ]
+
+    async def mended(self, question: Question, responder: Responder, settled: Settled) -> Settled:
+        """The answer that is written once more, told what was found; where there is none, this."""
+        told = finding(settled.verdict, question.context.language)
+        try:
+            revised = await responder.revise(question, settled.text, told)
+        except ItemError as error:
+            return settled.followed_by("", failed(error.reason, error.detail))
+        if not revised:
+            return settled
+        draft = await self.judge(question, revised)
+        return settled.followed_by(draft.text, draft.verdict, draft.verification)
+
+    async def judge(self, question: Question, answer: str) -> Draft:
+        """An answer with the verdict on it: failed, where the model that verifies says nothing
+        usable."""
         verdict = check_answer(question, answer, self.may_mention_source)
         if not verdict.kept or self.verifier is None:
-            return Settled(answer, verdict)
-        verification = await self.verifier.verify(question, answer)
-        return Settled(answer, rejection(verification, answer), verification)
+            return Draft(answer, verdict)
+        try:
+            verification = await self.verifier.verify(question, answer)
+        except ItemError as error:
+            return Draft(answer, failed(error.reason, error.detail))
+        return Draft(answer, rejection(verification, answer), verification)
+
+
+async def _written(question: Question, responder: Responder, number: int) -> Draft:
+    """A sample, not yet judged; failed where the model gives nothing usable."""
+    try:
+        return Draft(await responder.respond(question, number), Verdict(), number=number)
+    except ItemError as error:
+        return Draft("", failed(error.reason, error.detail), number=number)
+
+
+def chosen(drafts: Sequence[Draft], asked: int) -> Settled:
+    """The most consistent of the drafts that pass; the best of the others where none does."""
+    passed = [draft for draft in drafts if draft.verdict.kept]
+    best = most_consistent(passed) if passed else min(drafts, key=_faults)
+    others = tuple(_beside(best, draft) for draft in drafts if draft is not best)
+    return Settled(best.text, best.verdict, best.verification, best.number, others, asked)
+
+
+def _faults(draft: Draft) -> tuple[object, ...]:
+    """By which the best of the drafts that do not pass comes first.
+
+    One that was verified is whole and only says too much, so it is nearest to a good answer: the
+    fewer claims fail and the better the worst of them, the nearer. One that no answer may be comes
+    after it, and one that failed last, for there is nothing to mend.
+    """
+    claims = draft.verification.claims if draft.verification else ()
+    wrong = sum(claim.verdict is not ClaimVerdict.SUPPORTED for claim in claims)
+    score = draft.verification.score if draft.verification else 0.0
+    return (
+        draft.verdict.state is State.FAILED,
+        draft.verification is None,
+        *(wrong, -score, draft.number),
+    )
+
+
+def _beside(best: Draft, draft: Draft) -> Draft:
+    """A draft that is not the answer, with why: one that passes is no worse for itself."""
+    if not draft.verdict.kept:
+        return draft
+    same = draft.text == best.text
+    return replace(draft, verdict=rejected("repeats_answer" if same else "less_consistent"))
 
 
 def finding(verdict: Verdict, language: str) -> str:

@@ -41,7 +41,8 @@ class TunedResponder:
         self._sentences = sentences
         self._exchange = exchange
 
-    async def respond(self, question: Question) -> str:
+    async def respond(self, question: Question, sample: int = 0) -> str:
+        """The same for every sample."""
         context = question.context
         spans = self._sentences(context.text, context.language)
         window = await best_window(self._encoder, context.text, spans, question.text)

@@ -34,7 +34,8 @@ class WindowResponder:
         self._encoder = encoder
         self._sentences = sentences
 
-    async def respond(self, question: Question) -> str:
+    async def respond(self, question: Question, sample: int = 0) -> str:
+        """The same for every sample."""
         context = question.context
         spans = self._sentences(context.text, context.language)
         return await best_window(self._encoder, context.text, spans, question.text)

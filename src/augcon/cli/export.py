@@ -19,7 +19,9 @@ def export(
         typer.Option(
             "--format",
             "-f",
-            help="messages, alpaca, sharegpt, prompt-completion, or augcon for the full record.",
+            help="messages, alpaca, sharegpt, prompt-completion, or augcon for the full record; "
+            "dpo for preference pairs of answers and their drafts; conversations for the pairs of "
+            "each root context joined from macro to detail.",
         ),
     ] = "messages",
     to: Annotated[
@@ -30,14 +32,23 @@ def export(
             help="A .jsonl or .parquet file; OUT/dataset/FORMAT.jsonl if not given.",
         ),
     ] = None,
+    turns: Annotated[
+        int | None,
+        typer.Option(
+            "--turns", metavar="N", min=1, help="Most questions of a conversation; 10 if not given."
+        ),
+    ] = None,
 ) -> None:
     """Write the pairs in another format, as JSONL or Parquet."""
     import augcon
+    from augcon.export import format_of
 
     target = to or out / "dataset" / f"{format}.jsonl"
     result = augcon.open(out)
-    count = result.export(target, format)
-    typer.echo(f"{count} pairs: {target}")
+    count, chosen = result.export(target, format, turns), format_of(format)
+    typer.echo(f"{count} {chosen.noun}: {target}")
+    if not count and chosen.hint:
+        typer.echo(f"augcon: no {chosen.noun}: {chosen.hint}", err=True)
     books = result.books
     if books.state != "finished":
         contexts = books.stages["contexts"]

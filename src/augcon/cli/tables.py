@@ -18,7 +18,7 @@ def books_table(books: Books) -> Table:
     if pending := any(stage.pending for stage in books.stages.values()):
         table.add_column("pending", justify="right")
     table.add_column("reasons")
-    for name, stage in books.stages.items():
+    for name, stage in books.lines.items():
         reasons = {**stage.rejected, **stage.failures}
         told = ", ".join(f"{n} {reason}" for reason, n in sorted(reasons.items()))
         numbers = [stage.entered, stage.kept, sum(stage.rejected.values()), stage.failed]

@@ -1,4 +1,4 @@
-"""Writing the dataset to a file, whole or not at all, a few pairs at a time."""
+"""Writing the dataset to a file, whole or not at all, a few rows at a time."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
-from augcon.errors import MissingExtraError, OutputError, SettingsError
-from augcon.export.formats import FORMATS, Row, lines
+from augcon.errors import MissingExtraError, OutputError
+from augcon.export.formats import Row, format_of, lines
 from augcon.records import Pair
 from augcon.store import write_atomically
 from augcon.store.database import store_errors
@@ -15,30 +15,34 @@ from augcon.store.database import store_errors
 __all__ = ["write_dataset"]
 
 SUFFIXES = (".jsonl", ".parquet")
-ROW_GROUP = 1000  # pairs of a Parquet file that are written at once
+ROW_GROUP = 1000  # rows of a Parquet file that are written at once
 
 
-def write_dataset(pairs: Iterable[Pair], path: Path, name: str = "augcon") -> int:
+def write_dataset(
+    pairs: Iterable[Pair], path: Path, name: str = "augcon", turns: int | None = None
+) -> int:
     """Write the pairs to `path` in a format: Parquet if it ends in .parquet, else JSONL.
 
-    Returns how many there were.
+    pairs  root by root, as the ledger gives them
+    turns  of the format `conversations`: most questions of one
+
+    Returns how many rows were written.
     """
-    if name not in FORMATS:
-        raise SettingsError(f"unknown format {name!r}; there are: {', '.join(FORMATS)}")
+    chosen = format_of(name, turns)
     if path.suffix not in SUFFIXES:
         raise OutputError(f"{path}: must end in {' or '.join(SUFFIXES)}")
     count = 0
 
-    def counted() -> Iterator[Pair]:
+    def counted() -> Iterator[Row]:
         nonlocal count
-        for pair in pairs:
+        for row in chosen.rows(pairs):
             count += 1
-            yield pair
+            yield row
 
     if path.suffix == ".parquet":
-        _write_parquet(map(FORMATS[name], counted()), path)
+        _write_parquet(counted(), path)
     else:
-        write_atomically(path, lines(counted(), name))
+        write_atomically(path, lines(counted()))
     return count
 
 

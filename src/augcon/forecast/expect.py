@@ -36,7 +36,7 @@ from augcon.store.outlook import Asking, Forecast
 
 __all__ = ["expect"]
 
-REVISED = 0.05  # share of answers that are found wanting and asked for once more; assumed
+REVISED = 0.05  # share of questions whose answer is asked for once more; assumed
 
 # Of the embedded model, as counted on examples/: questions and draws for a node asked, and texts
 # read by the reader or the encoder for each node and each answer.
@@ -166,7 +166,8 @@ def _ordinary(
         total.texts.add(
             asked, rates.ours * sizes.tree + text, rates.divided + rates.parts * tree.units
         )
-        total.texts.add(quota, rates.ours * sizes.answer + text + rates.question, rates.answer)
+        answered = rates.ours * sizes.answer + text + rates.question
+        total.texts.add(quota * settings.answers.samples, answered, rates.answer)
         _ask_again(total, settings, language, quota, text)
         if classified:
             prompt = rates.ours * sizes.granularity + rates.context * root.units + rates.question
@@ -201,16 +202,20 @@ def _ask_for_parts(
 def _ask_again(
     total: _Sum, settings: Settings, language: _Language, answers: int, text: float
 ) -> None:
-    """Answers that are revised, and those that the model verifies sentence by sentence.
+    """Answers that are revised, and those that the model verifies sentence by sentence. With more
+    samples fewer are revised; how many fewer nobody knows before, and they are few.
 
-    text  tokens of the context of an answer
+    answers  of all samples of a question one
+    text     tokens of the context of an answer
     """
     rates, sizes = language.rates, language.sizes
     shown = text + rates.question + rates.answer
     revised = REVISED * answers
     total.texts.add(revised, rates.ours * sizes.revise + shown + CLAIM_TOKENS, rates.answer)
     if settings.answers.verify == "model":
-        claims = (answers + revised) * max(1.0, rates.answer / CLAIM_TOKENS)
+        claims = (answers * settings.answers.samples + revised) * max(
+            1.0, rates.answer / CLAIM_TOKENS
+        )
         judged = rates.ours * sizes.verify + shown + CLAIM_TOKENS
         total.texts.add(claims, judged, VERDICT_TOKENS)
 

@@ -97,7 +97,7 @@ def _summary(books: Books, seen: _Seen) -> str:
 
 def _books(books: Books) -> str:
     rows = []
-    for name, stage in books.stages.items():
+    for name, stage in books.lines.items():
         reasons = {**stage.rejected, **{f"{k} (failed)": n for k, n in stage.failures.items()}}
         told = ", ".join(f"{n} {reason}" for reason, n in sorted(reasons.items()))
         numbers = (

@@ -28,6 +28,9 @@ OUTCOMES = {
     "WHERE split_state != 'none' GROUP BY 1, 2",
     "questions": "SELECT state, reason, COUNT(*) AS n FROM questions GROUP BY 1, 2",
     "answers": "SELECT state, reason, COUNT(*) AS n FROM answers GROUP BY 1, 2",
+    # An answer that was asked for is the question's, or stands beside it.
+    "drafts": "SELECT state, reason, COUNT(*) AS n FROM (SELECT state, reason FROM answers "
+    "UNION ALL SELECT state, reason FROM drafts) GROUP BY 1, 2",
 }
 
 
@@ -140,6 +143,14 @@ class Books:
         return self.stages["answers"].kept
 
     @property
+    def lines(self) -> dict[str, StageBooks]:
+        """The stages that tell a reader something: where each question was given one answer, there
+        is nothing to tell of drafts."""
+        drafts, answers = self.stages["drafts"], self.stages["answers"]
+        left_out = "drafts" if drafts.as_json() == answers.as_json() else ""
+        return {name: stage for name, stage in self.stages.items() if name != left_out}
+
+    @property
     def balanced(self) -> bool:
         return all(stage.balanced for stage in self.stages.values())
 
@@ -179,6 +190,7 @@ def read_books(database: Database, prices: tuple[float, float] | None = None) ->
         "splits": 0,
         "questions": 0,
         "answers": 0,
+        "drafts": _number(database, "SELECT COALESCE(SUM(asked), 0) FROM answers"),
     }
     stages = {}
     for name, sql in OUTCOMES.items():

@@ -24,7 +24,7 @@ from augcon.store.migrations import migrate
 
 __all__ = ["VERSION", "Database", "Write", "version_of"]
 
-VERSION = 3
+VERSION = 4
 LARGEST_BATCH = 128
 BUSY_SECONDS = 30.0
 CHECKPOINT_PAGES = 4000

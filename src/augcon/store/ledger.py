@@ -10,54 +10,31 @@ import json
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from augcon.records import (
     Asked,
     Augmented,
     Context,
     Document,
-    Pair,
     Rejection,
     Root,
     State,
-    Verification,
 )
-from augcon.store.database import Database, Write
+from augcon.store.database import Write
 from augcon.store.outlook import Forecast
-from augcon.store.rows import answer_row, context_row, node_row, question_row, root_of
+from augcon.store.results import Results
+from augcon.store.rows import (
+    answer_row,
+    context_row,
+    draft_rows,
+    node_row,
+    question_row,
+    root_of,
+)
 
-__all__ = ["Ledger", "TreeRow"]
+__all__ = ["Ledger"]
 
-TREE = """
-    SELECT n.pass AS pass_number, n.id, n.parent_id, n.depth, n.start, n."end" AS "end", n.units,
-           n.explained, n.reason, n.split_reason,
-           CASE n.state WHEN 'rejected' THEN n.detail ELSE '' END AS rejected_question,
-           COALESCE(q.text, '') AS question, COALESCE(q.reason, '') AS question_reason,
-           COALESCE(a.reason, '') AS answer_reason,
-           CASE WHEN q.state = 'kept' AND a.state = 'kept' THEN a.pair_id ELSE '' END AS pair_id,
-           n.split_detail
-    FROM nodes n
-    LEFT JOIN questions q ON q.root_id = n.root_id AND q.pass = n.pass AND q.context_id = n.id
-    LEFT JOIN answers a ON a.root_id = n.root_id AND a.question_id = q.id
-    WHERE n.root_id = ?
-    ORDER BY n.pass
-"""
-
-# A cross join is done in the order it is written in: root by root, so that pairs come at once and
-# only those of one root are ever sorted.
-PAIRS = """
-    SELECT a.pair_id AS id, q.text AS question, a.text AS answer, n.text AS context,
-           c.language, q.granularity, n.depth, q.score, c.document, n.start, n."end" AS "end",
-           q.context_id, q.root_id, n.explained, a.verification
-    FROM contexts c
-    CROSS JOIN questions q ON q.root_id = c.id AND q.state = 'kept'
-    CROSS JOIN answers a ON a.root_id = c.id AND a.question_id = q.id AND a.state = 'kept'
-    CROSS JOIN nodes n ON n.root_id = c.id AND n.pass = q.pass AND n.id = q.context_id
-    {where}
-    ORDER BY c.position, q.place
-"""
-
+OF_A_ROOT = ("nodes", "questions", "answers", "drafts")  # tables of what comes of a root context
 
 REOPEN = "UPDATE contexts SET state = 'pending', reason = '', detail = '' WHERE id = ?"
 
@@ -67,14 +44,7 @@ MAY_GO_WELL = """
     UNION SELECT root_id FROM nodes WHERE state = 'failed' AND reason = 'server_fault'
     UNION SELECT root_id FROM questions WHERE state = 'failed' AND detail LIKE 'server_fault:%'
     UNION SELECT root_id FROM answers WHERE state = 'failed' AND reason = 'server_fault'
-"""
-
-
-ASKED = """
-    SELECT q.id, q.root_id, q.text, q.score
-    FROM answers a
-    JOIN questions q ON q.root_id = a.root_id AND q.id = a.question_id AND q.state = 'kept'
-    WHERE a.state = 'kept' OR a.reason = 'repeated_elsewhere'
+    UNION SELECT root_id FROM drafts WHERE state = 'failed' AND reason = 'server_fault'
 """
 
 
@@ -82,37 +52,8 @@ LONGEST_EXAMPLE = 300  # characters
 PAGE = 64  # root contexts that are read at once
 
 
-@dataclass(frozen=True, slots=True)
-class TreeRow:
-    """A node as `augcon show` prints it, with its question and what became of that.
-
-    explained          the share of the node's text that its span of the document holds
-    rejected_question  one that might not stand, with what was found in it
-    """
-
-    pass_number: int
-    id: str
-    parent_id: str | None
-    depth: int
-    start: int
-    end: int
-    units: int
-    explained: float
-    reason: str
-    split_reason: str
-    rejected_question: str
-    question: str
-    question_reason: str
-    answer_reason: str
-    pair_id: str
-    split_detail: str
-
-
-class Ledger:
+class Ledger(Results):
     """Reads and writes everything of a run but its replies."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     # Facts about the run
 
@@ -248,7 +189,7 @@ class Ledger:
         """What failed most often, with an example; empty where nothing did."""
         found = [
             (row["n"], row["reason"], row["detail"])
-            for table in ("contexts", "nodes", "answers")
+            for table in ("contexts", "nodes", "answers", "drafts")
             for row in self._database.rows(
                 f"SELECT COUNT(*) AS n, reason, MIN(detail) AS detail FROM {table} "  # noqa: S608
                 "WHERE state = 'failed' GROUP BY reason"
@@ -312,7 +253,7 @@ class Ledger:
         root = result.context.id
 
         def insert(c: sqlite3.Connection) -> None:
-            for table in ("nodes", "questions", "answers"):
+            for table in OF_A_ROOT:
                 c.execute(f"DELETE FROM {table} WHERE root_id = ?", (root,))  # noqa: S608
             c.executemany(
                 "INSERT INTO nodes VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
@@ -323,8 +264,12 @@ class Ledger:
                 [question_row(root, judged) for judged in result.questions],
             )
             c.executemany(
-                "INSERT INTO answers VALUES (?,?,?,?,?,?,?,?)",
+                "INSERT INTO answers VALUES (?,?,?,?,?,?,?,?,?)",
                 [answer_row(root, answer) for answer in result.answers],
+            )
+            c.executemany(
+                "INSERT INTO drafts VALUES (?,?,?,?,?,?,?,?)",
+                [row for answer in result.answers for row in draft_rows(root, answer)],
             )
             verdict = result.verdict
             c.execute(
@@ -333,10 +278,6 @@ class Ledger:
             )
 
         await self._written(insert)
-
-    def asked(self) -> Iterator[Asked]:
-        """The questions of all pairs, those that were rejected as repeats included."""
-        return (Asked(**dict(row)) for row in self._database.rows(ASKED))
 
     def reject_repeats(self, repeats: Iterable[tuple[Asked, Asked]]) -> None:
         """Reject the pairs whose question repeats another root's, and no others for that.
@@ -357,45 +298,6 @@ class Ledger:
 
         self._database.write(write).result()
 
-    def pairs(self, pair_id: str = "") -> Iterator[Pair]:
-        """The dataset, in the order of the corpus, best question of a context first."""
-        where = "WHERE instr(a.pair_id, ?) = 1" if pair_id else ""
-        parameters = (pair_id,) if pair_id else ()
-        for row in self._database.rows(PAIRS.format(where=where), parameters):
-            checked = row["verification"]
-            verification = Verification.from_json(json.loads(checked)) if checked else None
-            yield Pair(**{**dict(row), "verification": verification})
-
-    def root_pairs(self) -> Iterator[tuple[Context, int]]:
-        """Every root context that is or was to be augmented, with the number of its pairs."""
-        sql = (
-            "SELECT c.*, (SELECT COUNT(*) FROM answers a WHERE a.root_id = c.id "
-            "AND a.state = 'kept') AS pairs FROM contexts c WHERE c.state != 'rejected' "
-            "ORDER BY c.position"
-        )
-        for row in self._database.rows(sql):
-            yield root_of(row), row["pairs"]
-
-    def tree(self, root_id: str) -> list[TreeRow]:
-        """The nodes of every pass over a root, each pass as a walk from the root downwards."""
-        rows = [TreeRow(**dict(row)) for row in self._database.rows(TREE, (root_id,))]
-        children: dict[tuple[int, str | None], list[TreeRow]] = {}
-        for row in sorted(rows, key=lambda r: (r.start, r.end)):
-            children.setdefault((row.pass_number, row.parent_id), []).append(row)
-
-        def walk(row: TreeRow) -> Iterator[TreeRow]:
-            yield row
-            for child in children.get((row.pass_number, row.id), ()):
-                yield from walk(child)
-
-        tops = [row for row in rows if row.parent_id is None]
-        return [row for top in sorted(tops, key=lambda r: r.pass_number) for row in walk(top)]
-
-    def source(self, root_id: str, start: int, end: int) -> str:
-        """The document's text between two offsets inside a root context."""
-        row = self._database.row("SELECT text, start FROM contexts WHERE id = ?", (root_id,))
-        return "" if row is None else str(row["text"])[start - row["start"] : end - row["start"]]
-
     async def _written(self, change: Write) -> None:
         await self._database.written(change)
 
@@ -407,7 +309,7 @@ def _run(connection: sqlite3.Connection, sql: str, parameters: tuple[object, ...
 def _reopen(connection: sqlite3.Connection, roots: str) -> None:
     """Make the root contexts that a query names pending, with nothing left of what came of them."""
     found = connection.execute(roots).fetchall()
-    for table in ("nodes", "questions", "answers"):
+    for table in OF_A_ROOT:
         connection.executemany(f"DELETE FROM {table} WHERE root_id = ?", found)  # noqa: S608
     connection.executemany(
         "UPDATE contexts SET state = 'pending', reason = '', detail = '', passes = 0 WHERE id = ?",

@@ -1,13 +1,33 @@
-"""Records as rows of the database, and root contexts back again; columns as in schema.sql."""
+"""Records as rows of the database, and some of them back again; columns as in schema.sql."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
 
-from augcon.records import Answer, Context, Judged, Node, Root, content_id
+from augcon.records import (
+    Answer,
+    Context,
+    Draft,
+    Judged,
+    Node,
+    Root,
+    State,
+    Verdict,
+    Verification,
+    content_id,
+)
 
-__all__ = ["answer_row", "context_row", "node_row", "question_row", "root_of"]
+__all__ = [
+    "answer_row",
+    "context_row",
+    "draft_rows",
+    "drafts_of",
+    "node_row",
+    "question_row",
+    "root_of",
+    "verification_of",
+]
 
 
 def context_row(root: Root, position: int) -> tuple[object, ...]:
@@ -51,10 +71,38 @@ def question_row(root: str, judged: Judged) -> tuple[object, ...]:
 
 
 def answer_row(root: str, answer: Answer) -> tuple[object, ...]:
-    v, checked = answer.verdict, answer.verification
+    v = answer.verdict
     pair_id = content_id("pair", answer.question.id, answer.text)
     return (
         *(root, answer.question.id, pair_id, answer.text),
         *(v.state, v.reason, v.detail),
-        json.dumps(checked.as_json(), ensure_ascii=False) if checked else "",
+        *(_checked(answer.verification), answer.asked),
     )
+
+
+def draft_rows(root: str, answer: Answer) -> list[tuple[object, ...]]:
+    return [
+        (
+            *(root, answer.question.id, draft.number, draft.text),
+            *(draft.verdict.state, draft.verdict.reason, draft.verdict.detail),
+            _checked(draft.verification),
+        )
+        for draft in answer.drafts
+    ]
+
+
+def drafts_of(rows: str) -> tuple[Draft, ...]:
+    """Drafts in order, from JSON: text, state, reason, detail, verification, number of each."""
+    drafts = (
+        Draft(text, Verdict(State(state), reason, detail), verification_of(checked), number)
+        for text, state, reason, detail, checked, number in json.loads(rows)
+    )
+    return tuple(sorted(drafts, key=lambda draft: draft.number))
+
+
+def verification_of(column: str) -> Verification | None:
+    return Verification.from_json(json.loads(column)) if column else None
+
+
+def _checked(verification: Verification | None) -> str:
+    return json.dumps(verification.as_json(), ensure_ascii=False) if verification else ""

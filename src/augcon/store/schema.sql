@@ -1,6 +1,6 @@
--- Version 3. A row of documents, contexts, nodes, questions or answers is one item of the books:
--- state is pending, kept, rejected or failed, with a reason for the last two. What is changed here
--- is changed in migrations/ too, for the databases that are there.
+-- Version 4. A row of documents, contexts, nodes, questions, answers or drafts is one item of the
+-- books: state is pending, kept, rejected or failed, with a reason for the last two. What is changed
+-- here is changed in migrations/ too, for the databases that are there.
 
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 
@@ -111,5 +111,18 @@ CREATE TABLE answers (
     reason TEXT NOT NULL,
     detail TEXT NOT NULL,
     verification TEXT NOT NULL DEFAULT '',
+    asked INTEGER NOT NULL DEFAULT 1,
     PRIMARY KEY (root_id, question_id)
+) WITHOUT ROWID;
+
+CREATE TABLE drafts (
+    root_id TEXT NOT NULL,
+    question_id TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    text TEXT NOT NULL,
+    state TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    verification TEXT NOT NULL,
+    PRIMARY KEY (root_id, question_id, number)
 ) WITHOUT ROWID;
