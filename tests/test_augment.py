@@ -57,7 +57,7 @@ class Forgetful(Plain):
         self.times = times
         self.asked: list[str] = []
 
-    async def respond(self, question: Question) -> str:
+    async def respond(self, question: Question, sample: int = 0) -> str:
         self.asked.append(question.id)
         return "" if len(self.asked) <= self.times else question.context.text
 
