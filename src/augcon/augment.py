@@ -10,10 +10,11 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from augcon.answer import Checking, Responder
+from augcon.answer import Checking, Responder, UnknownReplies
 from augcon.errors import ItemError
 from augcon.records import (
     NOT_ASKED,
+    UNANSWERABLE,
     Answer,
     Augmented,
     Context,
@@ -39,7 +40,8 @@ class Stages:
     """The three stages, as a run has set them up.
 
     Scorer and responder may still be in the making while the first trees grow. Without a
-    classifier the granularity of a question is that of its node.
+    classifier the granularity of a question is that of its node, and without `unknown` nobody
+    replies to a question that its context cannot answer.
     """
 
     tree: Tree
@@ -49,6 +51,7 @@ class Stages:
     selection: SelectionSettings
     max_passes: int
     classifier: Classifier | None = None
+    unknown: UnknownReplies | None = None
 
 
 async def augment(context: Context, quota: int, stages: Stages) -> Augmented:
@@ -74,7 +77,7 @@ async def augment(context: Context, quota: int, stages: Stages) -> Augmented:
         idle = idle + 1 if _progress(judged, places) == before else 0
         possible = _possible(nodes, context, stages)
         finest = finest_short(judged, quota, places, selection.overgenerate, possible)
-    answers = await _answered([j.question for j in judged if j.verdict.kept], stages)
+    answers = await _answered([j.question for j in judged if j.verdict.kept], context, stages)
     return Augmented(context, quota, passes, tuple(nodes), judged, answers)
 
 
@@ -106,12 +109,16 @@ async def _classified(
     return [known.get(question.id, question) for question in questions]
 
 
-async def _answered(questions: Sequence[Question], stages: Stages) -> tuple[Answer, ...]:
+async def _answered(
+    questions: Sequence[Question], root: Context, stages: Stages
+) -> tuple[Answer, ...]:
     responder = await asyncio.shield(stages.responder)
 
     async def answer(question: Question) -> Answer:
         try:
             settled = await stages.checking.settle(question, responder)
+            if stages.unknown is not None and settled.verdict.reason == UNANSWERABLE:
+                settled = await stages.unknown.settle(question, root, settled)
         except ItemError as error:
             return Answer(question, "", failed(error.reason, error.detail))
         return Answer(question, settled.text, settled.verdict, settled.verification)

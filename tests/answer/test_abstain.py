@@ -30,6 +30,8 @@ NOT_KNOWN = [
     "No one knows where the wheel was taken.",
     "What they cost was not recorded.",
     "No further details are available.",
+    "The text does not say who designed the lighthouse.",
+    "This document doesn’t mention any price.",
 ]
 NOT_KNOWN_ZH = [
     "我不知道灯塔是谁设计的。",
@@ -46,6 +48,8 @@ NOT_KNOWN_ZH = [
     "价格不详。",
     "关于设计者，没有相关记载。",
     "没有人知道水轮被冲到了哪里。",
+    "文中没有说明一双卖多少钱。",
+    "文章并未提到设计者。",
 ]
 KNOWN = [
     "The mill was built in 1801 by Anna Kolbe.",
@@ -62,6 +66,7 @@ KNOWN = [
     "Is it not known who built it?",
     "Take what you know and write it down.",
     "The miller cannot be replaced.",
+    "The source does not run dry in summer.",
     "",
 ]
 KNOWN_ZH = [

@@ -13,6 +13,10 @@ from augcon.words import simplified
 
 __all__ = ["abstains"]
 
+_TEXT = r"(?:text|passage|document|context|excerpt|source)"
+_TELLS = r"(?:say|tell|state|mention|specify|indicate|explain|give|provide|answer)"
+_TELLS_ZH = "(?:提到|提及|说明|说|写明|写|给出|记载|交代|提供|涉及|回答)"
+
 _IS = r"(?:is|are|was|were|remains?|remained|has been|have been|seems)"
 _NOT = rf"(?:{_IS} (?:\w+ )?not|(?:is|are|was|were|has|have)n['’]t(?: been)?)"
 _HOW = r"(?:\w+ly |yet |at present |for certain |also |now |still )?"
@@ -37,6 +41,7 @@ _EN = re.compile(
             rf"(?:can ?not|can['’]t|could not) {_HOW}be (?:known|told|said|determined|answered)",
             r"there (?:is|are|was|were) no (?:\w+ )?(?:information|records?|mention|details?)",
             r"no(?: one|body) knows",
+            rf"(?:the|this) {_TEXT} {_HOW}(?:does not|doesn['’]t|did not) {_HOW}{_TELLS}",
             r"no (?:\w+ )?(?:information|details?) (?:is|are) (?:known|available)",
         )
     )
@@ -52,6 +57,7 @@ _ZH = re.compile(
             r"(?:\A|[，,。；;、：:\s])[但而]?不(?:太)?(?:清楚|知道(?!的))",
             "不得而知|(?:无人|没有人|没人|无从)(?:知晓|知道|得知|确定|判断|查考)",
             "无法(?:得知|确定|知道|确认|判断|回答)",
+            f"(?:文[段章中本]|原文|上文|材料|资料)[里中]?(?:并|都|也)?(?:没有?|未){_TELLS_ZH}",
             f"{_STILL}(?:是|为|属于?)?未知|(?:是|为|属于?)(?:个|一个)?未知(?:数|的)?{_ENDS}",
             "(?:没有|并无|缺乏|缺少|未见|尚无)(?:任何|相关|明确|具体|更多|可靠|的)*(?:记载|信息|资料|记录)",
             f"(?:不详|未详|不明){_ENDS}",

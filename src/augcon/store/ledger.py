@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from augcon.records import (
+    BY_ROOT,
     Asked,
     Augmented,
     Context,
@@ -49,7 +50,7 @@ TREE = """
 PAIRS = """
     SELECT a.pair_id AS id, q.text AS question, a.text AS answer, n.text AS context,
            c.language, q.granularity, n.depth, q.score, c.document, n.start, n."end" AS "end",
-           q.context_id, q.root_id, n.explained, a.verification
+           q.context_id, q.root_id, n.explained, a.verification, a.reason = 'unknown' AS unknown
     FROM contexts c
     CROSS JOIN questions q ON q.root_id = c.id AND q.state = 'kept'
     CROSS JOIN answers a ON a.root_id = c.id AND a.question_id = q.id AND a.state = 'kept'
@@ -74,7 +75,15 @@ ASKED = """
     SELECT q.id, q.root_id, q.text, q.score
     FROM answers a
     JOIN questions q ON q.root_id = a.root_id AND q.id = a.question_id AND q.state = 'kept'
-    WHERE a.state = 'kept' OR a.reason = 'repeated_elsewhere'
+    WHERE a.state = 'kept' AND a.reason != 'unknown' OR a.reason = 'repeated_elsewhere'
+"""
+
+# Questions that no context answers, and that have a reply which says so.
+UNANSWERED = """
+    SELECT q.id, q.root_id, q.text, q.score, a.verification
+    FROM answers a
+    JOIN questions q ON q.root_id = a.root_id AND q.id = a.question_id AND q.state = 'kept'
+    WHERE a.reason IN ('unanswerable', 'unknown') AND a.verification != ''
 """
 
 
@@ -335,7 +344,7 @@ class Ledger:
         await self._written(insert)
 
     def asked(self) -> Iterator[Asked]:
-        """The questions of all pairs, those that were rejected as repeats included."""
+        """The questions that have an answer, those that were rejected as repeats included."""
         return (Asked(**dict(row)) for row in self._database.rows(ASKED))
 
     def reject_repeats(self, repeats: Iterable[tuple[Asked, Asked]]) -> None:
@@ -357,6 +366,34 @@ class Ledger:
 
         self._database.write(write).result()
 
+    def count_answered(self) -> int:
+        """How many pairs there are beside those whose reply says that something is not known."""
+        sql = "SELECT COUNT(*) FROM answers WHERE state = 'kept' AND reason != 'unknown'"
+        row = self._database.row(sql)
+        return 0 if row is None else int(row[0])
+
+    def unanswered(self) -> Iterator[Asked]:
+        """The questions that have a reply which says that it is not known, kept or not."""
+        for row in self._database.rows(UNANSWERED):
+            if json.loads(row["verification"])["method"] == BY_ROOT:
+                yield Asked(row["id"], row["root_id"], row["text"], row["score"])
+
+    def keep_unknown(self, chosen: Iterable[Asked]) -> None:
+        """Keep these of the unanswered questions, and no others."""
+
+        def write(c: sqlite3.Connection) -> None:
+            c.execute(
+                "UPDATE answers SET state = 'rejected', reason = 'unanswerable' "
+                "WHERE reason = 'unknown'"
+            )
+            c.executemany(
+                "UPDATE answers SET state = 'kept', reason = 'unknown' "
+                "WHERE root_id = ? AND question_id = ?",
+                ((asked.root_id, asked.id) for asked in chosen),
+            )
+
+        self._database.write(write).result()
+
     def pairs(self, pair_id: str = "") -> Iterator[Pair]:
         """The dataset, in the order of the corpus, best question of a context first."""
         where = "WHERE instr(a.pair_id, ?) = 1" if pair_id else ""
@@ -364,7 +401,8 @@ class Ledger:
         for row in self._database.rows(PAIRS.format(where=where), parameters):
             checked = row["verification"]
             verification = Verification.from_json(json.loads(checked)) if checked else None
-            yield Pair(**{**dict(row), "verification": verification})
+            unknown = bool(row["unknown"])
+            yield Pair(**{**dict(row), "verification": verification, "unknown": unknown})
 
     def root_pairs(self) -> Iterator[tuple[Context, int]]:
         """Every root context that is or was to be augmented, with the number of its pairs."""
