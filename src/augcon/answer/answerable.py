@@ -3,15 +3,14 @@
     question, text ──model──▶ the sentence that answers it, and one of three words
 
 As with claims, an answer that is said to be there counts only with a sentence of the text that it
-stands in, and one that has a word of the question: a text that orders a verdict is no answer.
-Measured on people's judgements in docs/verification.md.
+stands in. That sentence need have no word of the question: of the sentences that hold the answer in
+SQuAD, CMRC and DRCD, 3 to 6 % have none. Measured on people's judgements in docs/verification.md.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from augcon.answer.lexical import Passage
 from augcon.answer.verify import JUDGING, located, read_grade
 from augcon.llm.call import Unusable
 from augcon.prompts import Asker, Library
@@ -56,12 +55,9 @@ class AnswerableCheck:
             return text[found.start : found.end] if found else ""
 
         def usable(outputs: dict[str, str]) -> None:
-            if ANSWERED[read_grade(outputs["verdict"], ANSWERED)] == 0:
-                return
-            if not (quoted := evidence(outputs)):
+            told = ANSWERED[read_grade(outputs["verdict"], ANSWERED)] > 0
+            if told and not evidence(outputs):
                 raise Unusable("the sentence that should answer the question is not in the text")
-            if not Passage(quoted, "", language).shares_a_word(question):
-                raise Unusable("the sentence that should answer the question has no word of it")
 
         outputs = await self.asker.ask(
             self.library.prompt("answerable", prompt_language(language)),
