@@ -14,6 +14,7 @@ NOT_KNOWN = [
     "I don’t know what a pair costs.",
     "I honestly cannot say when the mill was repaired.",
     "We do not know how deep the well is.",
+    "I know not who lit the lamp, my friend.",
     "Who designed the lighthouse is not known.",
     "It is not known whether the bell survived.",
     "It isn't known for certain when he died.",
@@ -36,6 +37,7 @@ NOT_KNOWN = [
 NOT_KNOWN_ZH = [
     "我不知道灯塔是谁设计的。",
     "我们并不清楚井有多深。",
+    "灯是谁点的，老夫并不晓得。",
     "灯塔由谁设计，目前还不清楚。",
     "至于一双鞋卖多少钱，尚不清楚。",
     "不清楚。",

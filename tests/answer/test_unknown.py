@@ -146,7 +146,7 @@ async def test_what_the_root_tells_even_in_part_is_never_said_not_to_be_known(
     settled = await replies.settle(part_of(question), question.context, REFUSED)
     assert len(model.requests) == 1
     assert settled.verdict.reason == "unanswerable"
-    assert settled.verdict.detail.startswith("told elsewhere in its root: ")
+    assert settled.verdict.detail.startswith("its root tells: ")
     assert (settled.text, settled.verification) == (REFUSED.text, None)
 
 

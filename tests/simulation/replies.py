@@ -5,8 +5,9 @@ continued). A question is made of the passage's own words, an answer is one of i
 no fault changes it), a claim is supported by the first one, `first` and `second` are the passage
 halved at a sentence. Where the passage's sentences are numbered, `last` is the number of the middle
 one, and `second` those of every other two. A sentence made to be `standalone` begins with the
-passage's first name in place of a pronoun. Other names get words of the passage. A rubric from 1 to
-5 without a form of reply gets a digit.
+passage's first name in place of a pronoun. A question that no passage answers (`Faults.untold`) is
+refused, found unanswerable, and replied to honestly where that is asked for. Other names get words
+of the passage. A rubric from 1 to 5 without a form of reply gets a digit.
 The same request always gets the same reply, another seed another question.
 """
 

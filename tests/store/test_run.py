@@ -332,7 +332,7 @@ async def test_an_unanswerable_question_without_a_reply_can_not_be_kept(run: Run
     made = augmented()
     claim = Claim(0, 3, ClaimVerdict.ABSENT, 0.1, 0, 0)
     for verification in (None, Verification("lexical", (claim,))):
-        verdict = rejected("unanswerable", "told elsewhere in its root: x")
+        verdict = rejected("unanswerable", "its root tells: x")
         refused = Answer(made.answers[1].question, "I cannot answer.", verdict, verification)
         await run.ledger.finish_context(replace(made, answers=(made.answers[0], refused)))
         assert list(run.ledger.unanswered()) == []

@@ -36,6 +36,7 @@ _EN = re.compile(
             rf"it {_IS} {_HOW}uncertain {_HOW}{_ASKED}",
             rf"{_IS} {_HOW}(?:unclear|unrecorded|unknown(?! to\b(?! (?:us|me|anyone)\b)))",
             rf"(?:i|we) {_HOW}{_TRIES} {_HOW}(?:know|say|tell|answer|determine|be sure)",
+            r"(?:i|we) know (?:not|nothing (?:of|about))",
             r"(?:i|we) have no (?:\w+ )?(?:information|knowledge|details?|idea|way of knowing)",
             r"(?:i am|i['’]m|we are|we['’]re) (?:not (?:sure|aware|certain)|unsure|unaware)",
             rf"(?:can ?not|can['’]t|could not) {_HOW}be (?:known|told|said|determined|answered)",
@@ -53,7 +54,7 @@ _ENDS = r"(?:\Z|[，,。；;！!])"
 _ZH = re.compile(
     "|".join(
         (
-            f"{_STILL}就?[不未](?:太|大|甚|完全)?(?:清楚|知道|知晓|明确|明了|得知)",
+            f"{_STILL}就?[不未](?:太|大|甚|完全)?(?:清楚|知道|知晓|知情|晓得|明确|明了|得知)",
             r"(?:\A|[，,。；;、：:\s])[但而]?不(?:太)?(?:清楚|知道(?!的))",
             "不得而知|(?:无人|没有人|没人|无从)(?:知晓|知道|得知|确定|判断|查考)",
             "无法(?:得知|确定|知道|确认|判断|回答)",

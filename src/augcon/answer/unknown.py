@@ -65,7 +65,7 @@ class UnknownReplies:
         try:
             told = await self.check.look(root.text, question.text, root.language)
             if told.share > 0:
-                why = f"told elsewhere in its root: {told.evidence}"
+                why = f"its root tells: {told.evidence}"
                 return replace(settled, verdict=rejected(UNANSWERABLE, why))
             reply = await self.write(question)
         except (ReplyError, RequestRefused) as error:
