@@ -83,7 +83,8 @@ class Checking:
         is at fault."""
         if settled.verdict.kept:
             return settled
-        verdict = await self.unanswered.verdict(question, (*before, settled.verdict))
+        failed, revised = (*before, settled.verdict), bool(before)
+        verdict = await self.unanswered.verdict(question, failed, revised=revised)
         return replace(settled, verdict=verdict) if verdict else settled
 
     async def judge(self, question: Question, answer: str) -> Settled:

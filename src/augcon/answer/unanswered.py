@@ -26,11 +26,13 @@ class Unanswered:
 
     check: AnswerableCheck | None = None
 
-    async def verdict(self, question: Question, failed: Sequence[Verdict]) -> Verdict | None:
+    async def verdict(
+        self, question: Question, failed: Sequence[Verdict], *, revised: bool
+    ) -> Verdict | None:
         """That the question is unanswerable; None where the answers are to blame, or nobody knows.
 
-        failed  what was found of each answer so far, in order; the last may be asked for once more
-                if it is the first
+        failed   what was found of each answer so far, in order
+        revised  the last of them was asked for with what had been found, and there is no other
 
         Raises `augcon.errors.ItemError` where the model gives nothing usable.
         """
@@ -38,7 +40,7 @@ class Unanswered:
         if self.check is None:
             twice = len(failed) > 1 and all(refused)
             return rejected(UNANSWERABLE, f"refused twice: {failed[-1].detail}") if twice else None
-        unsupported = len(failed) > 1 and failed[-1].reason == "not_supported"
+        unsupported = revised and failed[-1].reason == "not_supported"
         if not (refused[-1] or unsupported):
             return None
         context = question.context
