@@ -309,7 +309,7 @@ async def _answered(rows: list[Row], check: AnswerableCheck, meter: Meter) -> di
     async def graded(row: Row) -> float:
         nonlocal unusable
         try:
-            return await check.grade(row.question.context.text, row.answer, "en")
+            return (await check.look(row.question.context.text, row.answer, "en")).share
         except ItemError:
             unusable += 1
             return 0.5

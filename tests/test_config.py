@@ -290,3 +290,24 @@ def test_how_contexts_are_divided_is_part_of_a_runs_identity() -> None:
     told = load_settings(None, {**SERVER, "tree.split": "assign", "tree.decontextualise": True})
     assert told.identity()["tree.split"] == "assign"
     assert told.identity()["tree.decontextualise"] is True
+
+
+@pytest.mark.parametrize("share", [-0.1, 0.5, 1, float("nan")])
+def test_a_share_of_pairs_that_know_nothing_is_below_a_half(share: float) -> None:
+    with pytest.raises(SettingsError, match=r"answers\.unknown_share: "):
+        load_settings(overrides={**SERVER, "answers.unknown_share": share})
+
+
+def test_the_embedded_model_does_not_say_what_is_not_known() -> None:
+    with pytest.raises(SettingsError, match="too small to tell what is not known"):
+        load_settings(overrides={"answers.unknown_share": 0.1})
+    assert load_settings(overrides={"answers.unknown_share": 0}).answers.unknown_share == 0
+
+
+def test_a_run_may_go_on_with_another_share_but_not_from_none_to_some() -> None:
+    none, some, more = (
+        load_settings(overrides={**SERVER, "answers.unknown_share": share}).identity()
+        for share in (0, 0.1, 0.2)
+    )
+    assert some == more
+    assert none != some

@@ -10,11 +10,14 @@ import math
 from collections.abc import Mapping, Sequence
 
 from augcon.answer import (
+    AnswerableCheck,
     Checking,
     GenerateResponder,
     LexicalVerifier,
     ModelVerifier,
     Responder,
+    Unanswered,
+    UnknownReplies,
     Verifier,
 )
 from augcon.config import Settings
@@ -45,6 +48,7 @@ __all__ = [
     "assemble_judge",
     "assemble_small_responder",
     "assemble_tree",
+    "assemble_unknown",
     "is_embedded",
     "library_of",
     "longest_request",
@@ -204,11 +208,23 @@ def assemble_small_responder(settings: Settings, models: Models, library: Librar
 def assemble_checking(settings: Settings, models: Models, library: Library) -> Checking:
     """What stage 3's answers have to pass."""
     verifier: Verifier | None = None
+    unanswered = Unanswered()
     if settings.answers.verify == "lexical":
         verifier = LexicalVerifier()
     elif settings.answers.verify == "model":
         verifier = ModelVerifier(_asker(settings, models), library)
-    return Checking(verifier, settings.answers.mention_source, settings.answers.samples)
+        unanswered = Unanswered(AnswerableCheck(_asker(settings, models), library))
+    return Checking(verifier, settings.answers.mention_source, settings.answers.samples, unanswered)
+
+
+def assemble_unknown(settings: Settings, models: Models, library: Library) -> UnknownReplies | None:
+    """What replies to questions that no context answers; None where no such pair is wanted."""
+    if not settings.answers.unknown_share:
+        return None
+    asker = _asker(settings, models)
+    sampling = Sampling(settings.answers.temperature, max_tokens=settings.model.max_tokens)
+    check = AnswerableCheck(asker, library)
+    return UnknownReplies(check, asker, library, sampling, settings.answers.mention_source)
 
 
 def assemble_judge(
@@ -246,7 +262,7 @@ def longest_request(settings: Settings) -> int:
         longest = max(longest, tree + context, prompt_tokens(answer) + shots + context)
         kind = prompt_tokens(library.prompt("granularity", language))
         longest = max(longest, kind + context)
-        for name in ("revise", "verify"):  # with an answer as long as its context
+        for name in ("revise", "verify", "answerable"):  # with an answer as long as its context
             longest = max(longest, prompt_tokens(library.prompt(name, language)) + 2 * context)
     return math.ceil(TOKENIZER_MARGIN * longest / 256) * 256 + settings.model.max_tokens
 

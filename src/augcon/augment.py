@@ -10,10 +10,11 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from augcon.answer import Checking, Responder
+from augcon.answer import Checking, Responder, UnknownReplies
 from augcon.errors import RequestFailed
 from augcon.records import (
     NOT_ASKED,
+    UNANSWERABLE,
     Answer,
     Augmented,
     Context,
@@ -38,7 +39,8 @@ class Stages:
     """The three stages, as a run has set them up.
 
     Scorer and responder may still be in the making while the first trees grow. Without a
-    classifier the granularity of a question is that of its node.
+    classifier the granularity of a question is that of its node, and without `unknown` nobody
+    replies to a question that its context cannot answer.
     """
 
     tree: Tree
@@ -48,6 +50,7 @@ class Stages:
     selection: SelectionSettings
     max_passes: int
     classifier: Classifier | None = None
+    unknown: UnknownReplies | None = None
 
 
 async def augment(context: Context, quota: int, stages: Stages) -> Augmented:
@@ -141,7 +144,8 @@ class _Work:
         """Answer what is chosen; whether a place has become free by it."""
         kept = (j.question for j in self.judged if j.verdict.kept)
         before = len(self.lost)
-        new = await _answered([q for q in kept if q.id not in self.answers], self.stages)
+        fresh = [question for question in kept if question.id not in self.answers]
+        new = await _answered(fresh, self.context, self.stages)
         self.answers |= {answer.question.id: answer for answer in new}
         if len(self.lost) == before or len(self.lost) > self.quota:
             return False
@@ -172,11 +176,15 @@ async def _classified(
     return [known.get(question.id, question) for question in questions]
 
 
-async def _answered(questions: Sequence[Question], stages: Stages) -> tuple[Answer, ...]:
+async def _answered(
+    questions: Sequence[Question], root: Context, stages: Stages
+) -> tuple[Answer, ...]:
     responder = await asyncio.shield(stages.responder)
 
     async def answer(question: Question) -> Answer:
         found = await stages.checking.settle(question, responder)
+        if stages.unknown is not None and found.verdict.reason == UNANSWERABLE:
+            found = await stages.unknown.settle(question, root, found)
         return Answer(
             *(question, found.text, found.verdict, found.verification, found.drafts, found.asked)
         )

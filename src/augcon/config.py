@@ -82,6 +82,15 @@ class Settings(Strict):
         return self
 
     @model_validator(mode="after")
+    def _can_say_what_is_not_known(self) -> Settings:
+        if self.model.kind == "embedded" and self.answers.unknown_share:
+            raise ValueError(
+                "the embedded model is too small to tell what is not known: leave "
+                "answers.unknown_share at 0, or name another model"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _has_prices(self) -> Settings:
         if self.budget.cost is not None and self.model.prices is None:
             raise ValueError(
@@ -140,6 +149,8 @@ class Settings(Strict):
             for key, value in _flat(self.model_dump(mode="json"))
             if key not in OPERATIONAL
         }
+        # How large it is only decides which of the replies are kept when the dataset is written.
+        told["answers.unknown_share"] = self.answers.unknown_share > 0
         if self.model.kind == "file":  # where it lies may change; what it holds is checked
             told["model.name"] = Path(self.model.name).name
         if self.scorer.base is not None and Path(self.scorer.base).is_absolute():
@@ -185,6 +196,7 @@ BEFORE: Mapping[str, object] = {
     "answers.embedded": "window",
     "answers.samples": 1,
     "answers.sample_temperature": 0.8,
+    "answers.unknown_share": False,
 }
 
 

@@ -17,6 +17,7 @@ from augcon.assemble import (
     assemble_checking,
     assemble_classifier,
     assemble_tree,
+    assemble_unknown,
     library_of,
     longest_request,
 )
@@ -35,8 +36,7 @@ from augcon.records import Augmented, Context, failed
 from augcon.report import write_report
 from augcon.scorer import Scorer
 from augcon.scorers import scorer_id
-from augcon.sections import SelectionSettings
-from augcon.select import find_repeats
+from augcon.select import choose_unknown, find_repeats, most_unknown
 from augcon.store import Run
 from augcon.store.database import store_errors
 from augcon.together import single_fault
@@ -64,7 +64,7 @@ async def generate(corpus: Corpus, settings: Settings, run: Run, watch: Watch) -
     except ExceptionGroup as faults:
         fault = single_fault(faults)
         if isinstance(fault, BudgetSpentError):  # what was paid for can be used
-            _write_out(run, settings.selection)
+            _write_out(run, settings)
             raise BudgetSpentError(f"{fault} {_so_far(run)}") from faults
         raise fault from faults
     finally:
@@ -73,7 +73,7 @@ async def generate(corpus: Corpus, settings: Settings, run: Run, watch: Watch) -
         run.ledger.add_counts("models", watch.meter.models)
         run.ledger.add_counts("asked", watch.meter.asked)
     run.ledger.set_fact("finished", "yes")
-    _write_out(run, settings.selection)
+    _write_out(run, settings)
 
 
 def _so_far(run: Run) -> str:
@@ -83,11 +83,14 @@ def _so_far(run: Run) -> str:
     return f"{told}; their {books.pairs} pairs are written."
 
 
-def _write_out(run: Run, selection: SelectionSettings) -> None:
+def _write_out(run: Run, settings: Settings) -> None:
     run.database.settle()  # a context may have been finished as the run was stopped
-    across = selection.across == "corpus"
-    repeats = find_repeats(run.ledger.asked(), selection.similarity) if across else []
-    run.ledger.reject_repeats(repeats)
+    ledger, similarity = run.ledger, settings.selection.similarity
+    across = settings.selection.across == "corpus"
+    ledger.reject_repeats(find_repeats(ledger.asked(), similarity) if across else [])
+    most = most_unknown(ledger.count_answered(), settings.answers.unknown_share)
+    unanswered = list(ledger.unanswered()) if most else []
+    ledger.keep_unknown(choose_unknown(unanswered, ledger.asked(), similarity, most, settings.seed))
     write_dataset(run.ledger.pairs(), run.folder / "dataset" / "train.jsonl")
     write_report(run)
 
@@ -144,8 +147,9 @@ def _prepared(
     )
     checking = assemble_checking(settings, models, library)
     classifier = assemble_classifier(settings, models, library)
+    unknown = assemble_unknown(settings, models, library)
     selection, passes = settings.selection, settings.tree.max_passes
-    return Stages(tree, scorer, responder, checking, selection, passes, classifier)
+    return Stages(tree, scorer, responder, checking, selection, passes, classifier, unknown)
 
 
 def _expect(settings: Settings, run: Run, watch: Watch, served: Served) -> None:

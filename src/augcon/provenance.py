@@ -60,6 +60,8 @@ def _pair(run: Run, pair: Pair) -> Iterator[str]:
     yield f"question  {pair.question}"
     yield f"answer    {pair.answer}"
     yield f"kind      {pair.granularity}, depth {pair.depth}, score {pair.score:.3f}"
+    if pair.unknown:
+        yield "unknown   nothing in its root context answers the question, and the answer says so"
     yield f"source    {pair.document}, characters {pair.start} to {pair.end}"
     yield f"tree      {pair.root_id}"
     if pair.verification is not None:
@@ -95,10 +97,16 @@ def _tree(run: Run, root: Context) -> Iterator[str]:
         if row.rejected_question:
             yield f"{indent}  ? {row.rejected_question}"
         if row.question:
-            verdict = row.pair_id or row.question_reason or row.answer_reason
-            yield f"{indent}  ? {row.question}  ({verdict})"
+            yield f"{indent}  ? {row.question}  ({_became(row)})"
         if row.rejected_answer:
             yield f"{indent}    answered: {_preview(row.rejected_answer)}"
+
+
+def _became(row: TreeRow) -> str:
+    """What became of the row's question."""
+    if row.pair_id and row.answer_reason:
+        return f"{row.pair_id}, {row.answer_reason}"
+    return row.pair_id or row.question_reason or row.answer_reason
 
 
 def _why(verdict: Verdict) -> str:

@@ -15,7 +15,10 @@ from enum import StrEnum
 from typing import Any
 
 __all__ = [
+    "BY_ROOT",
     "NOT_ASKED",
+    "UNANSWERABLE",
+    "UNKNOWN",
     "UNSCORED",
     "Answer",
     "Asked",
@@ -41,6 +44,9 @@ __all__ = [
 
 
 UNSCORED = float("-inf")  # the score of a question that the scorer could not score
+UNANSWERABLE = "unanswerable"  # why a question that its context does not answer was rejected
+UNKNOWN = "unknown"  # why one of them is kept: its reply says that it is not known
+BY_ROOT = "root"  # how such a reply was verified: the whole root does not answer the question
 NOT_ASKED = ("below_min_units", "share_full")  # why a node was left alone, for no fault of its own
 
 
@@ -270,7 +276,10 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What an answer's check against its context found. `method` is "lexical" or "model"."""
+    """What an answer's check against its context found.
+
+    method  "lexical" or "model"; BY_ROOT of a reply that says that something is not known
+    """
 
     method: str
     claims: tuple[Claim, ...]
@@ -376,6 +385,7 @@ class Pair:
 
     explained  the share of the context's tokens that its span of the document holds
     drafts     answers that were written for the question and are not its answer
+    unknown    the answer says that what is asked is not known
     """
 
     id: str
@@ -394,6 +404,7 @@ class Pair:
     explained: float = 1.0
     verification: Verification | None = None
     drafts: tuple[Draft, ...] = ()
+    unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -282,6 +282,13 @@ class AnswerSettings(Strict):
     mention_source: bool = Field(
         False, description="let answers speak of 'the passage', for principles that ask for it"
     )
+    unknown_share: float = Field(
+        0.0,
+        ge=0,
+        lt=0.5,
+        description="most of the pairs that may say honestly that what is asked is not known: of "
+        "questions that no context answers",
+    )
     principles: Path | None = Field(None, description="a file of principles in place of ours")
     examples: Path | None = Field(None, description="JSONL of annotated context, question, answer")
     shots: Count = Field(4, description="few-shot examples in the answering prompt")

@@ -183,3 +183,21 @@ def test_verification_by_the_model_is_foreseen_and_that_by_words_is_free() -> No
     assert model.pairs == lexical.pairs
     assert model.texts.calls >= lexical.texts.calls + 2 * model.pairs
     assert model.texts.before == lexical.texts.before
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_replies_to_what_is_not_known_are_foreseen_and_cost_little(language: str) -> None:
+    quiet = {**SERVER, "scorer.kind": "heuristic"}
+    few, some = (
+        expect(roots(40, language=language), load_settings(None, {**quiet, **share}))
+        for share in ({}, {"answers.unknown_share": 0.1})
+    )
+    assert few.texts.calls < some.texts.calls < 1.05 * few.texts.calls
+    assert some.texts.prompt_tokens > few.texts.prompt_tokens
+    assert some.texts.completion_tokens > few.texts.completion_tokens
+    assert some.pairs == few.pairs
+    more = expect(
+        roots(40, language=language),
+        load_settings(None, {**quiet, "answers.unknown_share": 0.4}),
+    )
+    assert more == some

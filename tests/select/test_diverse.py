@@ -70,6 +70,21 @@ def test_what_is_kept_is_below_the_threshold_to_every_kept_one_before_it_in_any_
     assert select_diverse(questions, threshold, measure) == kept
 
 
+@given(texts, texts, thresholds)
+@settings(max_examples=300)
+def test_what_is_given_is_kept_even_where_it_repeats_something(
+    given_first: list[list[str]], others: list[list[str]], threshold: float
+) -> None:
+    kept, found = list(range(len(given_first))), []
+    both = [*given_first, *others]
+    for place in range(len(given_first), len(both)):
+        repeated = (k for k in kept if rouge_l_tokens(both[place], both[k]).precision >= threshold)
+        found.append(next(repeated, None))
+        if found[-1] is None:
+            kept.append(place)
+    assert first_repeated(both, threshold, given=len(given_first))[len(given_first) :] == found
+
+
 @pytest.mark.parametrize("measure", MEASURES)
 @pytest.mark.parametrize("threshold", [0.3, 0.7, 1.0])
 @pytest.mark.parametrize("n_words", [5, 40, 3000])

@@ -43,6 +43,8 @@ class Faults:
     invents: float = 0.0  # share of answers with a year that the passage does not hold
     retells: float = 0.0  # share of answers that are not the passage's own words
     contradicts: float = 0.0  # share of verdicts on a claim that say it is contradicted
+    untold: str = ""  # a pattern: a question that holds it is answered by no passage
+    told_by: str = ""  # but by one that holds this pattern
     refuse_for: str = ""  # HTTP 400 where the passage holds this
     fail_for: str = ""  # HTTP 500 where the passage holds this
     refuse_embedding_for: str = ""  # HTTP 400 where a text to be embedded holds this

@@ -5,8 +5,9 @@ continued). A question is made of the passage's own words, an answer is one of i
 no fault changes it), a claim is supported by the first one, `first` and `second` are the passage
 halved at a sentence. Where the passage's sentences are numbered, `last` is the number of the middle
 one, and `second` those of every other two. A sentence made to be `standalone` begins with the
-passage's first name in place of a pronoun. Other names get words of the passage. A rubric from 1 to
-5 without a form of reply gets a digit.
+passage's first name in place of a pronoun. A question that no passage answers (`Faults.untold`) is
+refused, found unanswerable, and replied to honestly where that is asked for. Other names get words
+of the passage. A rubric from 1 to 5 without a form of reply gets a digit.
 The same request always gets the same reply, another seed another question.
 """
 
@@ -38,6 +39,8 @@ REFERRING = re.compile(r"^(?:It|He|She|They|This \w+|The \w+|[他她它](?:们)?
 NAME = re.compile(r"(?<!^)[A-Z]\w+(?: [A-Z]\w+)*|^[一-鿿]{2,6}?(?=[的于是在由每])")
 SHORT_INSTRUCTION = 900  # characters of a system message that was weakened
 RUBRIC = re.compile("1 to 5|1到5")
+ON_A_QUESTION = re.compile("unanswerable|不可答")  # of a verdict that is not on a claim
+HONEST = re.compile("person who does not know|确实不知道的人")
 NO_ANSWER = "I would rather talk about something else."
 
 
@@ -157,7 +160,8 @@ class _Author:
         self._draw = draw
         self._faults = faults
         given = [*_fenced(asked.last), "", ""]
-        self._sentence = given[1]
+        self._sentence = self._asked = given[1]
+        self._system = asked.system
         self._numbers = len(NUMBER.findall(given[0]))
         self._passage = NUMBER.sub("", given[0])
         self._read = self._passage[:READ]
@@ -201,6 +205,8 @@ class _Author:
     def _answer(self) -> str:
         if not self._passage:
             return "yes"
+        if self._is_untold():
+            return self._refusal()
         answer = self._draw.choice(_sentences(self._read))
         if self._happens(self._faults.retells):
             answer = f"其实{answer}" if self._chinese else f"As it is, {answer}"
@@ -208,7 +214,22 @@ class _Author:
             answer += "那是1066年的事。" if self._chinese else " That was in 1066."
         return answer
 
+    def _is_untold(self) -> bool:
+        untold, told_by = self._faults.untold, self._faults.told_by
+        if not untold or not re.search(untold, self._asked):
+            return False
+        return not (told_by and re.search(told_by, self._passage))
+
+    def _refusal(self) -> str:
+        asked = self._asked.rstrip("?？")
+        if HONEST.search(self._system):
+            return f"我不知道{asked}。" if self._chinese else f"I do not know this: {asked}."
+        return "抱歉，我无法回答。" if self._chinese else "I cannot answer this question."
+
     def _verdict(self) -> str:
+        if ON_A_QUESTION.search(self._system):
+            words = ("不可答", "可答") if self._chinese else ("unanswerable", "answerable")
+            return words[not self._is_untold()]
         if self._happens(self._faults.contradicts):
             return "矛盾" if self._chinese else "contradicted"
         return "支持" if self._chinese else "supported"

@@ -18,9 +18,12 @@ from augcon.errors import OutputError, StoreError
 from augcon.llm.base import Choice, Reply, Request, TokenLogprob, Usage
 from augcon.provenance import show
 from augcon.records import (
+    BY_ROOT,
     Answer,
     Asked,
     Augmented,
+    Claim,
+    ClaimVerdict,
     Context,
     Document,
     Judged,
@@ -30,6 +33,7 @@ from augcon.records import (
     Root,
     State,
     Verdict,
+    Verification,
     failed,
     rejected,
 )
@@ -286,6 +290,53 @@ async def test_a_pair_that_repeats_another_is_rejected_as_long_as_it_does(run: R
     run.ledger.reject_repeats([])
     assert list(run.ledger.pairs()) == [pair]
     assert run.books().stages["answers"].rejected == {"empty_answer": 1}
+
+
+async def test_a_reply_that_says_what_is_not_known_is_kept_as_long_as_it_is_chosen(
+    run: Run,
+) -> None:
+    open_books(run)
+    made = augmented()
+    whole = Claim(0, 5, ClaimVerdict.SUPPORTED, 1.0, 0, 0)
+    reply = Answer(
+        made.answers[1].question,
+        "I do not know that.",
+        rejected("unanswerable", "closest is: x"),
+        Verification(BY_ROOT, (whole,)),
+    )
+    await run.ledger.finish_context(replace(made, answers=(made.answers[0], reply)))
+    (answered,) = run.ledger.asked()
+    (unanswered,) = run.ledger.unanswered()
+    assert unanswered.id == reply.question.id != answered.id
+    for _ in range(2):
+        run.ledger.keep_unknown([unanswered])
+        books = run.books()
+        assert books.balanced
+        assert (books.pairs, books.unknown, run.ledger.count_answered()) == (2, 1, 1)
+        assert books.stages["answers"].rejected == {}
+        assert [pair.unknown for pair in run.ledger.pairs()] == [False, True]
+        assert list(run.ledger.asked()) == [answered]
+        assert list(run.ledger.unanswered()) == [unanswered]
+        (row,) = (r for r in run.ledger.tree(ROOT.id) if r.question == unanswered.text)
+        assert row.answer_reason == "unknown"
+        run.ledger.reject_repeats([])
+    run.ledger.keep_unknown([])
+    books = run.books()
+    assert books.balanced
+    assert (books.pairs, books.unknown) == (1, 0)
+    assert books.stages["answers"].rejected == {"unanswerable": 1}
+    assert list(run.ledger.unanswered()) == [unanswered]
+
+
+async def test_an_unanswerable_question_without_a_reply_can_not_be_kept(run: Run) -> None:
+    open_books(run)
+    made = augmented()
+    claim = Claim(0, 3, ClaimVerdict.ABSENT, 0.1, 0, 0)
+    for verification in (None, Verification("lexical", (claim,))):
+        verdict = rejected("unanswerable", "its root tells: x")
+        refused = Answer(made.answers[1].question, "I cannot answer.", verdict, verification)
+        await run.ledger.finish_context(replace(made, answers=(made.answers[0], refused)))
+        assert list(run.ledger.unanswered()) == []
 
 
 async def test_a_step_is_done_once_for_the_same_inputs(run: Run) -> None:

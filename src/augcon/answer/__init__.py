@@ -5,6 +5,8 @@ from augcon.answer.checks import check_answer
 from augcon.answer.respond import GenerateResponder, Responder
 from augcon.answer.search import FEWEST_TO_SEARCH, Search, Trial
 from augcon.answer.settle import Checking, Settled
+from augcon.answer.unanswered import Unanswered
+from augcon.answer.unknown import UnknownReplies
 from augcon.answer.verify import LexicalVerifier, ModelVerifier, Verifier
 
 __all__ = [
@@ -18,6 +20,8 @@ __all__ = [
     "Search",
     "Settled",
     "Trial",
+    "Unanswered",
+    "UnknownReplies",
     "Verifier",
     "check_answer",
 ]

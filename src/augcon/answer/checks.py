@@ -12,7 +12,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from augcon.corpus import count_units
+from augcon.answer.abstain import abstains
+from augcon.answer.lexical import content_stems
+from augcon.corpus import count_units, sentence_spans
 from augcon.corpus.language import guess_language
 from augcon.corpus.sentences import sentence_ends_whole
 from augcon.records import Question, Verdict, rejected
@@ -68,7 +70,9 @@ _STOPS = re.compile(r"[.!?。！？](?=\s|[”’\"']|\Z)|[。！？]")
 _NO_SENTENCE = re.compile(r"^(?:\s*(?:[-*•|>]|\d+[.)、]|```)|.*(?:://|`)\S*$)")
 
 
-def check_answer(question: Question, answer: str, may_mention_source: bool = False) -> Verdict:
+def check_answer(
+    question: Question, answer: str, may_mention_source: bool = False, may_refuse: bool = False
+) -> Verdict:
     """Whether an answer can be one at all, with the reason where it cannot."""
     said = tokens(answer)
     if not said:
@@ -77,10 +81,11 @@ def check_answer(question: Question, answer: str, may_mention_source: bool = Fal
         return rejected("repeats_question")
     checks = AnswerChecks(question.text, question.context.text, answer.strip())
     if answer.strip() in question.context.text:
-        refused = checks.refusal_to_answer()
+        refused = "" if may_refuse else checks.refusal_to_answer()
         return rejected("refusal", refused) if refused else Verdict()
     faults: list[tuple[str, Callable[[], str]]] = [
-        ("refusal", checks.refusal),
+        ("refusal", (lambda: "") if may_refuse else checks.refusal),
+        ("refusal", (lambda: "") if may_refuse else (lambda: _withheld(question, answer))),
         ("wrong_language", checks.other_language),
         ("mentions_source", (lambda: "") if may_mention_source else checks.mention),
         ("cut_off", checks.loose_end),
@@ -150,6 +155,23 @@ class AnswerChecks:
         phrase = found[0].strip()
         known = f"{self.context}\n{self.question}".casefold()
         return "" if phrase.casefold() in known else phrase
+
+
+def _withheld(question: Question, answer: str) -> str:
+    """The answer, if it says no more than that what is asked is not known, and the context does not
+    say so either; else "". One that tells what is known and says where that ends is an answer."""
+    context, language = question.context.text, question.context.language
+    if not all(map(abstains, _sentences(answer, language))):
+        return ""
+    told = set(content_stems(context)) - set(content_stems(question.text))
+    if told & set(content_stems(answer)) or any(map(abstains, _sentences(context, language))):
+        return ""
+    return answer.strip()
+
+
+def _sentences(text: str, language: str) -> list[str]:
+    spans = (text[span.start : span.end] for span in sentence_spans(text, language))
+    return [sentence for sentence in spans if tokens(sentence)]
 
 
 def _han_share(text: str) -> float:

@@ -4,21 +4,24 @@ respond, n times ──▶ checks, verification ──some pass──▶ the mos
                              └─none passes─▶ revise the best, with what was found
                                              ──▶ checks, verification ──▶ verdict
 
-Whatever was written on the way and is not the answer stays as a draft, with why it is not.
+Whatever was written on the way and is not the answer stays as a draft, with why it is not. Where
+the question is at fault and not the answer (`augcon.answer.unanswered`), nothing is revised.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from augcon.answer.checks import check_answer
 from augcon.answer.consistency import most_consistent
 from augcon.answer.respond import Responder
+from augcon.answer.unanswered import Unanswered
 from augcon.answer.verify import Verifier, rejection
 from augcon.errors import ItemError
 from augcon.prompts.library import prompt_language
 from augcon.records import (
+    UNANSWERABLE,
     ClaimVerdict,
     Draft,
     Question,
@@ -36,7 +39,8 @@ FINDINGS = {
     "en": {
         "empty_answer": "It says nothing.",
         "repeats_question": "It only repeats the question.",
-        "refusal": "It refuses to answer, although the passage answers the question.",
+        "refusal": "It refuses to answer. Tell whatever the passage tells of what is asked, and "
+        "say plainly which part is not known. Only if the passage tells nothing of it, say that.",
         "wrong_language": "It is not in the language of the question.",
         "mentions_source": "It speaks of a passage that the reader never sees: {detail}",
         "cut_off": "It stops in the middle of a sentence: {detail}",
@@ -46,7 +50,8 @@ FINDINGS = {
     "zh": {
         "empty_answer": "它什么也没说。",
         "repeats_question": "它只是把问题重复了一遍。",
-        "refusal": "文段里有答案，它却拒绝回答。",
+        "refusal": "它拒绝回答。文段里与所问有关的内容，有多少就答多少，并说明哪一部分不清楚；"
+        "只有文段里完全没有时，才说不知道。",
         "wrong_language": "它用的不是问题的语言。",
         "mentions_source": "它提到了读者看不见的文段：{detail}",
         "cut_off": "它在句子中间断了：{detail}",
@@ -87,11 +92,13 @@ class Checking:
 
     may_mention_source  the principles ask for answers that speak of their source
     samples             how many answers are written to each question
+    unanswered          tells where the question is at fault
     """
 
     verifier: Verifier | None
     may_mention_source: bool = False
     samples: int = 1
+    unanswered: Unanswered = field(default_factory=Unanswered)
 
     async def settle(self, question: Question, responder: Responder) -> Settled:
         """An answer that may stand, or the last that was found wanting.
@@ -99,10 +106,23 @@ class Checking:
         A draft that the model gives nothing usable for is failed, and costs only itself; so is the
         answer, where all of them are.
         """
-        settled = chosen(await self.drafts(question, responder), self.samples)
-        if settled.verdict.state is State.REJECTED:
-            settled = await self.mended(question, responder, settled)
-        return settled
+        first = chosen(await self.drafts(question, responder), self.samples)
+        first = await self.doubted(question, first, revised=False)
+        if first.verdict.state is not State.REJECTED or first.verdict.reason == UNANSWERABLE:
+            return first
+        revised = await self.mended(question, responder, first)
+        return first if revised is first else await self.doubted(question, revised, revised=True)
+
+    async def doubted(self, question: Question, settled: Settled, *, revised: bool) -> Settled:
+        """An answer that was rejected: with the verdict on the question, if that is at fault."""
+        if settled.verdict.state is not State.REJECTED:
+            return settled
+        found = [draft.verdict for draft in settled.drafts] + [settled.verdict]
+        try:
+            verdict = await self.unanswered.verdict(question, found, revised=revised)
+        except ItemError as error:
+            return replace(settled, verdict=failed(error.reason, error.detail))
+        return replace(settled, verdict=verdict) if verdict else settled
 
     async def drafts(self, question: Question, responder: Responder) -> list[Draft]:
         """Every sample in order, judged; the same words are judged once."""

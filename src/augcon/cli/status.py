@@ -37,6 +37,7 @@ def status(out: Out, json: Json = False) -> None:
             f"{calls.prompt_tokens} + {calls.completion_tokens} tokens; {books.seconds:.0f} s; "
             f"journal {calls.journal_bytes / 1e6:.1f} MB, "
             f"database {calls.database_bytes / 1e6:.1f} MB"
+            + (f"; {books.unknown} pairs say 'not known'" if books.unknown else "")
             + (f"; ranked by {books.ranking}" if books.ranking else "")
             + ("" if books.cost is None else f"; cost {books.cost:.2f}")
         )

@@ -62,6 +62,7 @@ def as_record(pair: Pair) -> Row:
             "context_id": pair.context_id,
             "root_id": pair.root_id,
             "explained": pair.explained,
+            "unknown": pair.unknown,
             **({"verification": pair.verification.as_json()} if pair.verification else {}),
         },
     }

@@ -36,7 +36,9 @@ from augcon.store.outlook import Asking, Forecast
 
 __all__ = ["expect"]
 
-REVISED = 0.05  # share of questions whose answer is asked for once more; assumed
+# Shares of the questions, assumed: whose answer is found wanting and asked for once more; that are
+# doubted for it; that turn out to have no answer.
+REVISED, DOUBTED, UNANSWERABLE = 0.05, 0.03, 0.02
 
 # Of the embedded model, as counted on examples/: questions and draws for a node asked, and texts
 # read by the reader or the encoder for each node and each answer.
@@ -169,6 +171,7 @@ def _ordinary(
         answered = rates.ours * sizes.answer + text + rates.question
         total.texts.add(quota * settings.answers.samples, answered, rates.answer)
         _ask_again(total, settings, language, quota, text)
+        _ask_unanswered(total, settings, language, quota, root, text)
         if classified:
             prompt = rates.ours * sizes.granularity + rates.context * root.units + rates.question
             total.texts.add(asked, prompt, GRANULARITY_TOKENS)
@@ -202,8 +205,9 @@ def _ask_for_parts(
 def _ask_again(
     total: _Sum, settings: Settings, language: _Language, answers: int, text: float
 ) -> None:
-    """Answers that are revised, and those that the model verifies sentence by sentence. With more
-    samples fewer are revised; how many fewer nobody knows before, and they are few.
+    """Answers that are revised, and those that the model verifies sentence by sentence; questions
+    that it is asked about because their answer failed. With more samples fewer are revised; how
+    many fewer nobody knows before, and they are few.
 
     answers  of all samples of a question one
     text     tokens of the context of an answer
@@ -218,6 +222,22 @@ def _ask_again(
         )
         judged = rates.ours * sizes.verify + shown + CLAIM_TOKENS
         total.texts.add(claims, judged, VERDICT_TOKENS)
+        doubted = rates.ours * sizes.answerable + text + rates.question
+        total.texts.add(DOUBTED * answers, doubted, VERDICT_TOKENS)
+
+
+def _ask_unanswered(
+    total: _Sum, settings: Settings, language: _Language, answers: int, root: Context, text: float
+) -> None:
+    """The check of the whole root, and the reply, where it is to be said what is not known."""
+    if settings.answers.unknown_share:
+        rates, sizes = language.rates, language.sizes
+        whole = rates.context * root.units
+        asked = UNANSWERABLE * answers
+        total.texts.add(
+            asked, rates.ours * sizes.answerable + whole + rates.question, VERDICT_TOKENS
+        )
+        total.texts.add(asked, rates.ours * sizes.unknown + text + rates.question, CLAIM_TOKENS)
 
 
 def _small(

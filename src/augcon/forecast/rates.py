@@ -105,6 +105,8 @@ class Sizes:
     answer: float
     revise: float
     verify: float
+    answerable: float
+    unknown: float
     judge: float
     mend: float
     granularity: float
@@ -123,6 +125,9 @@ class Sizes:
         answer = answer.filled(principles=library.principles(language))
         revise = library.prompt("revise", language).filled(principles=library.principles(language))
         verify = library.prompt("verify", language)
+        answerable = library.prompt("answerable", language)
+        unknown = library.prompt("unknown", language)
+        unknown = unknown.filled(principles=library.principles(language))
         judge, score = (library.prompt(name, language) for name in ("judge", "score"))
         mend = library.prompt("decontextualise", language)
         granularity = library.prompt("granularity", language)
@@ -133,6 +138,8 @@ class Sizes:
             answer=_units_around(answer, form, settings.answers.shots),
             revise=_units_around(revise, form, len(revise.examples)),
             verify=_units_around(verify, form, len(verify.examples)),
+            answerable=_units_around(answerable, form, len(answerable.examples)),
+            unknown=_units_around(unknown, form, len(unknown.examples)),
             judge=_units_around(judge, form, len(judge.examples)),
             mend=_units_around(mend, form, len(mend.examples)),
             granularity=_units_around(granularity, form, len(granularity.examples)),

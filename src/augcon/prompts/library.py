@@ -28,6 +28,7 @@ INPUTS = {
     "revise": ("context", "question", "draft", "finding"),
     "verify": ("context", "question", "answer", "claim"),
     "answerable": ("context", "question"),
+    "unknown": ("context", "question"),
     "judge": ("question", "reference", "answer"),
     "granularity": ("context", "question"),
     "score": ("context", "question"),
@@ -44,6 +45,7 @@ OUTPUTS = {
     "revise": ("answer",),
     "verify": ("evidence", "verdict"),
     "answerable": ("evidence", "verdict"),
+    "unknown": ("answer",),
     "judge": ("reason", "grade"),
     "granularity": ("granularity",),
     "score": ("score",),
@@ -53,7 +55,8 @@ OUTPUTS = {
 }
 PROMPTS = (
     *("tree", "tree_boundary", "tree_assign", "decontextualise"),
-    *("granularity", "score", "answer", "revise", "verify", "answerable", "judge"),
+    *("granularity", "score", "answer", "revise", "verify", "answerable"),
+    *("unknown", "judge"),
 )
 # Of the embedded model, which reads English.
 SMALL_PROMPTS = {"en": ("small_question", "tuned_question", "tuned_answer"), "zh": ()}

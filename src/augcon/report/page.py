@@ -11,7 +11,7 @@ from importlib import resources
 from string import Template
 from typing import Any
 
-from augcon.records import Granularity, Pair
+from augcon.records import BY_ROOT, Granularity, Pair
 from augcon.store import Books, Run, write_atomically
 
 __all__ = ["write_report"]
@@ -92,6 +92,7 @@ def _summary(books: Books, seen: _Seen) -> str:
     return (
         f"{seen.pairs} pairs from {documents.kept} documents "
         f"({books.stages['contexts'].kept} root contexts); languages: {escape(languages)}."
+        + (f" {books.unknown} of them say that something is not known." if books.unknown else "")
     )
 
 
@@ -226,6 +227,8 @@ def _verification(seen: _Seen) -> str:
     told = {
         "lexical": "their words, numbers, names and quotations are in their context",
         "model": "the model found their context to support every sentence that is not its own",
+        BY_ROOT: "they say that something is not known, and the model found nothing of it in the "
+        "whole root context",
         "": "not verified",
     }
     lines = [f"{n} pairs: {told[method]}." for method, n in sorted(seen.verified.items())]

@@ -62,10 +62,12 @@ def first_repeated(
     threshold: float,
     measure: Measure = "precision",
     admit: Callable[[int], bool] | None = None,
+    given: int = 0,
 ) -> list[int | None]:
     """For each text, best first: the first kept one that it repeats, or None, and it is kept.
 
     texts  as tokens
+    given  so many of the first are kept whatever they repeat
     admit  whether the text at this place, which repeats none, is kept; asked for each in order
     """
     lengths = np.array([len(text) for text in texts], dtype=np.int64)
@@ -82,7 +84,7 @@ def first_repeated(
     for place in range(len(texts)):
         others = lists.candidates(place)
         repeated = pairs.repeated(place, others[kept[others]])
-        kept[place] = not repeated.size and (admit is None or admit(place))
+        kept[place] = place < given or (not repeated.size and (admit is None or admit(place)))
         found.append(int(repeated.min()) if repeated.size else None)
     return found
 

@@ -41,6 +41,7 @@ GRANULARITY = """
     LEFT JOIN answers a ON a.root_id = q.root_id AND a.question_id = q.id AND q.state = 'kept'
     GROUP BY 1
 """
+UNKNOWN = "SELECT COUNT(*) FROM answers WHERE state = 'kept' AND reason = 'unknown'"
 UNFITTED = {
     "heuristic": "the fallback ranker, a lexical heuristic",
     "judge": "the model's own judgement",
@@ -116,6 +117,7 @@ class Books:
               fitted; empty where all is well
     finished  what came of the contexts that are finished
     forecast  what was predicted against what was made; None in a folder that holds no forecast
+    unknown   how many of the pairs say that something is not known
     models    under which names the servers answered, and how often
     asked     the names of the models that were asked
     """
@@ -130,6 +132,7 @@ class Books:
     warning: str
     finished: Finished
     forecast: Outlook | None
+    unknown: int
     models: Mapping[str, int]
     asked: frozenset[str]
 
@@ -159,6 +162,7 @@ class Books:
             "state": self.state,
             "stages": {name: stage.as_json() for name, stage in self.stages.items()},
             "pairs": self.pairs,
+            "unknown": self.unknown,
             "granularity": {kind: asdict(found) for kind, found in self.granularity.items()},
             **asdict(self.calls),
             "cost": self.cost,
@@ -216,6 +220,7 @@ def read_books(database: Database, prices: tuple[float, float] | None = None) ->
     return Books(
         *(stages, _granularity(database), calls, seconds, cost, state),
         *(_ranking(scorer), scorer.get("warning", ""), finished, forecast),
+        _number(database, UNKNOWN),
         *(models, frozenset(asked)),
     )
 

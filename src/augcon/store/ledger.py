@@ -298,6 +298,22 @@ class Ledger(Results):
 
         self._database.write(write).result()
 
+    def keep_unknown(self, chosen: Iterable[Asked]) -> None:
+        """Keep these of the unanswered questions, and no others."""
+
+        def write(c: sqlite3.Connection) -> None:
+            c.execute(
+                "UPDATE answers SET state = 'rejected', reason = 'unanswerable' "
+                "WHERE reason = 'unknown'"
+            )
+            c.executemany(
+                "UPDATE answers SET state = 'kept', reason = 'unknown' "
+                "WHERE root_id = ? AND question_id = ?",
+                ((asked.root_id, asked.id) for asked in chosen),
+            )
+
+        self._database.write(write).result()
+
     async def _written(self, change: Write) -> None:
         await self._database.written(change)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from augcon.records import Asked, Context, Pair
+from augcon.records import BY_ROOT, Asked, Context, Pair
 from augcon.store.database import Database
 from augcon.store.rows import drafts_of, root_of, verification_of
 
@@ -32,7 +33,7 @@ TREE = """
 PAIRS = """
     SELECT a.pair_id AS id, q.text AS question, a.text AS answer, n.text AS context,
            c.language, q.granularity, n.depth, q.score, c.document, n.start, n."end" AS "end",
-           q.context_id, q.root_id, n.explained, a.verification,
+           q.context_id, q.root_id, n.explained, a.verification, a.reason = 'unknown' AS unknown,
            (SELECT json_group_array(
                 json_array(d.text, d.state, d.reason, d.detail, d.verification, d.number))
             FROM drafts d WHERE d.root_id = a.root_id AND d.question_id = a.question_id) AS drafts
@@ -48,7 +49,15 @@ ASKED = """
     SELECT q.id, q.root_id, q.text, q.score
     FROM answers a
     JOIN questions q ON q.root_id = a.root_id AND q.id = a.question_id AND q.state = 'kept'
-    WHERE a.state = 'kept' OR a.reason = 'repeated_elsewhere'
+    WHERE a.state = 'kept' AND a.reason != 'unknown' OR a.reason = 'repeated_elsewhere'
+"""
+
+# Questions that no context answers, and that have a reply which says so.
+UNANSWERED = """
+    SELECT q.id, q.root_id, q.text, q.score, a.verification
+    FROM answers a
+    JOIN questions q ON q.root_id = a.root_id AND q.id = a.question_id AND q.state = 'kept'
+    WHERE a.reason IN ('unanswerable', 'unknown') AND a.verification != ''
 """
 
 
@@ -87,18 +96,32 @@ class Results:
         self._database = database
 
     def asked(self) -> Iterator[Asked]:
-        """The questions of all pairs, those that were rejected as repeats included."""
+        """The questions that have an answer, those that were rejected as repeats included."""
         return (Asked(**dict(row)) for row in self._database.rows(ASKED))
+
+    def count_answered(self) -> int:
+        """How many pairs there are beside those whose reply says that something is not known."""
+        sql = "SELECT COUNT(*) FROM answers WHERE state = 'kept' AND reason != 'unknown'"
+        row = self._database.row(sql)
+        return 0 if row is None else int(row[0])
+
+    def unanswered(self) -> Iterator[Asked]:
+        """The questions that have a reply which says that it is not known, kept or not."""
+        for row in self._database.rows(UNANSWERED):
+            if json.loads(row["verification"])["method"] == BY_ROOT:
+                yield Asked(row["id"], row["root_id"], row["text"], row["score"])
 
     def pairs(self, pair_id: str = "") -> Iterator[Pair]:
         """The dataset, in the order of the corpus, best question of a context first."""
         where = "WHERE instr(a.pair_id, ?) = 1" if pair_id else ""
         parameters = (pair_id,) if pair_id else ()
         for row in self._database.rows(PAIRS.format(where=where), parameters):
-            verification = verification_of(row["verification"])
-            yield Pair(
-                **{**dict(row), "verification": verification, "drafts": drafts_of(row["drafts"])}
-            )
+            made = {
+                "verification": verification_of(row["verification"]),
+                "unknown": bool(row["unknown"]),
+                "drafts": drafts_of(row["drafts"]),
+            }
+            yield Pair(**{**dict(row), **made})
 
     def root_pairs(self) -> Iterator[tuple[Context, int]]:
         """Every root context that is or was to be augmented, with the number of its pairs."""
