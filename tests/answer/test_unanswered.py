@@ -15,12 +15,11 @@ from augcon.answer import (
     Settled,
     Unanswered,
 )
-from augcon.errors import ReplyError
 from augcon.llm.base import Choice, Reply, Request, Sampling
 from augcon.llm.call import Caller, MemoryJournal
 from augcon.llm.fake import FakeModel
 from augcon.prompts import Asker, Library
-from augcon.records import Question, Verification
+from augcon.records import Question, State, Verification
 from tests.answer.questions import about_mill, about_mill_zh
 from tests.answer.test_verify import INVENTED, TOLD, TOLD_ZH
 
@@ -147,9 +146,10 @@ async def test_a_faulty_answer_of_another_kind_says_nothing_of_its_question() ->
     assert model.doubts == 0
 
 
-async def test_a_judge_that_says_nothing_usable_is_an_error_of_the_item() -> None:
-    with pytest.raises(ReplyError, match="not one of the verdicts"):
-        await Scripted([REFUSED], ("perhaps", "也许")).settle(WHO)
+async def test_a_question_is_failed_where_the_judge_says_nothing_usable() -> None:
+    settled = await Scripted([REFUSED], ("perhaps", "也许")).settle(WHO)
+    assert settled.verdict.state is State.FAILED
+    assert "not one of the verdicts" in settled.verdict.detail
 
 
 async def test_what_was_found_of_the_failed_answer_stays_with_it() -> None:

@@ -15,7 +15,7 @@ from augcon.llm.call import Caller, MemoryJournal
 from augcon.llm.fake import FakeModel
 from augcon.prompts import Asker, Library
 from augcon.prompts.library import LANGUAGES
-from augcon.records import BY_ROOT, Question, rejected
+from augcon.records import BY_ROOT, Question, State, rejected
 from tests.answer.questions import MILL, MILL_ZH, about, about_mill, about_mill_zh
 
 WHO = "Who repaired the wheel of the mill at Orrow?"
@@ -162,7 +162,9 @@ async def test_a_reply_that_is_not_fit_is_asked_for_again_and_then_given_up() ->
     assert settled.verification is None
 
 
-async def test_a_server_that_stumbles_is_an_error_that_may_pass() -> None:
+async def test_where_the_server_stumbles_the_question_is_failed_and_may_go_well_another_time() -> (
+    None
+):
     class Stumbling(FakeModel):
         async def ask(self, request: Request) -> Reply:
             raise RequestFailed("HTTP 500")
@@ -170,8 +172,8 @@ async def test_a_server_that_stumbles_is_an_error_that_may_pass() -> None:
     asker = Asker(Caller(Stumbling({}), MemoryJournal(), tries=2))
     replies = UnknownReplies(AnswerableCheck(asker, Library()), asker, Library(), Sampling())
     question = about_mill(WHO)
-    with pytest.raises(RequestFailed):
-        await replies.settle(question, question.context, REFUSED)
+    settled = await replies.settle(question, question.context, REFUSED)
+    assert (settled.verdict.state, settled.verdict.reason) == (State.FAILED, "server_fault")
 
 
 async def test_a_reply_speaks_as_the_principles_ask() -> None:
