@@ -197,7 +197,7 @@ def test_paths_in_a_file_are_relative_to_it_and_others_to_the_working_folder(
     settings = load_settings(Path("project/augcon.toml"), {"answers.principles": "p.md"})
     assert settings.prompts == tmp_path / "project" / "mine"
     assert settings.answers.examples == tmp_path / "project" / "e.jsonl"
-    assert settings.answers.principles == tmp_path / "p.md"
+    assert settings.answers.principles == str(tmp_path / "p.md")
     (tmp_path / "elsewhere" / "config.toml").write_text(settings.to_toml())
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert load_settings(Path("config.toml")) == settings

@@ -15,6 +15,7 @@ from augcon.answer import (
     LexicalVerifier,
     ModelVerifier,
     Responder,
+    Terms,
     Verifier,
 )
 from augcon.config import Settings
@@ -71,7 +72,7 @@ NO_EMBEDDINGS = (
 def library_of(settings: Settings) -> Library:
     """The prompt files that the settings name."""
     answers = settings.answers
-    return Library(settings.prompts, answers.principles, answers.examples)
+    return Library(settings.prompts, answers.principles, answers.examples, answers.language)
 
 
 def is_embedded(settings: Settings) -> bool:
@@ -197,12 +198,21 @@ def assemble_small_responder(settings: Settings, models: Models, library: Librar
 
 def assemble_checking(settings: Settings, models: Models, library: Library) -> Checking:
     """What stage 3's answers have to pass."""
+    terms = assemble_terms(settings, library)
     verifier: Verifier | None = None
     if settings.answers.verify == "lexical":
-        verifier = LexicalVerifier()
+        verifier = LexicalVerifier(terms)
     elif settings.answers.verify == "model":
-        verifier = ModelVerifier(_asker(settings, models), library)
-    return Checking(verifier, settings.answers.mention_source)
+        verifier = ModelVerifier(_asker(settings, models), library, terms)
+    return Checking(verifier, settings.answers.mention_source, terms=terms)
+
+
+def assemble_terms(settings: Settings, library: Library) -> Terms:
+    """What the settings ask of every answer. The embedded model is told no principles."""
+    if is_embedded(settings):
+        return Terms()
+    principles = {language: library.principles(language) for language in LANGUAGES}
+    return Terms(principles, settings.answers.language)
 
 
 def assemble_judge(
@@ -230,8 +240,7 @@ def longest_request(settings: Settings) -> int:
         if settings.tree.decontextualise:
             asked.append(library.prompt("decontextualise", language))
         tree = max(map(prompt_tokens, asked))
-        answer = library.prompt("answer", language)
-        answer = answer.filled(principles=library.principles(language))
+        answer = library.answering("answer", language)
         shown = sorted(
             (count_units(t.context + t.question + t.answer) for t in library.triplets(language)),
             reverse=True,
@@ -240,8 +249,12 @@ def longest_request(settings: Settings) -> int:
         longest = max(longest, tree + context, prompt_tokens(answer) + shots + context)
         kind = prompt_tokens(library.prompt("granularity", language))
         longest = max(longest, kind + context)
-        for name in ("revise", "verify"):  # with an answer as long as its context
-            longest = max(longest, prompt_tokens(library.prompt(name, language)) + 2 * context)
+        others = library.answering("revise", language), library.prompt("verify", language)
+        for prompt in others:  # with an answer as long as its context
+            longest = max(longest, prompt_tokens(prompt) + 2 * context)
+        audit, principles = library.with_principles("audit", language)
+        looked_at = (count_units(principles) + max(shown, default=0)) * tokens_per_unit(language)
+        longest = max(longest, prompt_tokens(audit) + looked_at)
     return math.ceil(TOKENIZER_MARGIN * longest / 256) * 256 + settings.model.max_tokens
 
 

@@ -11,7 +11,7 @@ import re
 
 from augcon.words import simplified
 
-__all__ = ["abstains"]
+__all__ = ["abstains", "told_beside"]
 
 _IS = r"(?:is|are|was|were|remains?|remained|has been|have been|seems)"
 _NOT = rf"(?:{_IS} (?:\w+ )?not|(?:is|are|was|were|has|have)n['’]t(?: been)?)"
@@ -58,6 +58,14 @@ _ZH = re.compile(
         )
     )
 )
+_TURNS = re.compile(
+    r"[;；]|,\s*(?:but|yet|although|though|while|whereas|and)\b"
+    r"|\b(?:but|although|though|whereas)\b|[，,](?:但是|但|不过|然而|只是|而)",
+    re.IGNORECASE,
+)
+_WONDERS = re.compile(
+    rf"\b{_ASKED}\b|谁|什么|何|哪|几|多少|怎|为什么|是否|如何|多久|至于|关于", re.IGNORECASE
+)
 _ASKS = re.compile(r"[?？][\s”’」』\"')）]*\Z")
 
 
@@ -67,3 +75,14 @@ def abstains(sentence: str) -> bool:
     if _ASKS.search(plain):
         return False
     return bool(_EN.search(plain) or _ZH.search(plain))
+
+
+def told_beside(sentence: str) -> str:
+    """What a sentence tells beside that something is not known: all of it, where it does not say
+    that, and nothing, where it says no more than that."""
+    if not abstains(sentence):
+        return sentence
+    parts = _TURNS.split(sentence)
+    if not any(map(abstains, parts)):
+        return ""
+    return " ".join(p for p in parts if not abstains(p) and not _WONDERS.search(p))

@@ -11,9 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from augcon.corpus import count_units
+from augcon.errors import ModelError, TooLongError
 from augcon.llm.base import Sampling
-from augcon.prompts import Asker, Library
+from augcon.prompts import Asker, Library, Prompt
 from augcon.prompts.library import prompt_language
+from augcon.prompts.size import prompt_tokens, tokens_per_unit
 from augcon.records import Question, Triplet
 
 __all__ = ["GenerateResponder", "Responder"]
@@ -51,33 +54,62 @@ class GenerateResponder:
     async def respond(self, question: Question) -> str:
         spoken = prompt_language(question.context.language)
         seed = self.asker.caller.seed_for("answer", question.id)
+        shots, source = self.examples.get(spoken, ()), question.context.document
         return await self.answer(
-            question.context.text, question.text, spoken, self.examples.get(spoken, ()), seed
+            question.context.text, question.text, spoken, shots, seed, source=source
         )
 
     async def revise(self, question: Question, answer: str, finding: str) -> str:
         spoken = prompt_language(question.context.language)
-        prompt = self.library.prompt("revise", spoken)
-        prompt = prompt.filled(principles=self.library.principles(spoken))
         values = {
             "context": question.context.text,
+            "source": question.context.document,
             "question": question.text,
             "draft": answer,
             "finding": finding,
         }
         seed = self.asker.caller.seed_for("revise", question.id)
-        return (await self.asker.ask(prompt, values, self.sampling, seed))["answer"]
+        return await self._written(self.library.answering("revise", spoken), values, seed)
 
     async def answer(
-        self, context: str, question: str, language: str, shots: Sequence[Triplet], seed: int
+        self,
+        context: str,
+        question: str,
+        language: str,
+        shots: Sequence[Triplet],
+        seed: int,
+        source: str = "",
     ) -> str:
-        """An answer with these few-shot examples, less any that is the item asked itself."""
+        """An answer with these few-shot examples, less any that is the item asked itself.
+
+        source  the name of the context's document, for principles that ask for it
+        """
         others = tuple(
-            {"context": t.context, "question": t.question, "answer": t.answer}
+            {"context": t.context, "source": t.source, "question": t.question, "answer": t.answer}
             for t in shots
             if t.question != question and t.context != context
         )
-        prompt = self.library.prompt("answer", language).with_examples(others)
-        prompt = prompt.filled(principles=self.library.principles(language))
-        values = {"context": context, "question": question}
-        return (await self.asker.ask(prompt, values, self.sampling, seed))["answer"]
+        prompt = self.library.answering("answer", language).with_examples(others)
+        values = {"context": context, "source": source, "question": question}
+        return await self._written(prompt, values, seed)
+
+    async def _written(self, prompt: Prompt, values: Mapping[str, str], seed: int) -> str:
+        try:
+            return (await self.asker.ask(prompt, values, self.sampling, seed))["answer"]
+        except TooLongError as refusal:
+            self._blame_principles(prompt, values, refusal)
+            raise
+
+    def _blame_principles(
+        self, prompt: Prompt, values: Mapping[str, str], refusal: TooLongError
+    ) -> None:
+        """Where they are most of a prompt that is too long, so they are of every other one."""
+        rate = tokens_per_unit(prompt.language)
+        principles = rate * count_units(self.library.principles(prompt.language))
+        whole = prompt_tokens(prompt) + rate * sum(map(count_units, values.values()))
+        if 2 * principles > whole:
+            raise ModelError(
+                f"the principles (answers.principles = {self.library.chosen!r}) are about "
+                f"{principles:.0f} of the {whole:.0f} tokens of a prompt that is too long for the "
+                f"model: shorten them, or choose a model with a larger window. It says: {refusal}"
+            ) from refusal

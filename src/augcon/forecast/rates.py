@@ -117,11 +117,11 @@ class Sizes:
         tree = tree_prompt(settings, library, language)
         triplets = library.triplets(language)
         shown = tuple(
-            {"context": t.context, "question": t.question, "answer": t.answer} for t in triplets
+            {"context": t.context, "source": t.source, "question": t.question, "answer": t.answer}
+            for t in triplets
         )
-        answer = library.prompt("answer", language).with_examples(shown)
-        answer = answer.filled(principles=library.principles(language))
-        revise = library.prompt("revise", language).filled(principles=library.principles(language))
+        answer = library.answering("answer", language).with_examples(shown)
+        revise = library.answering("revise", language)
         verify = library.prompt("verify", language)
         judge, score = (library.prompt(name, language) for name in ("judge", "score"))
         mend = library.prompt("decontextualise", language)
