@@ -45,10 +45,12 @@ __all__ = [
     "assemble_generator",
     "assemble_judge",
     "assemble_small_responder",
+    "assemble_terms",
     "assemble_tree",
     "is_embedded",
     "library_of",
     "longest_request",
+    "principle_tokens",
     "readable_languages",
     "tree_prompt",
 ]
@@ -256,6 +258,15 @@ def longest_request(settings: Settings) -> int:
         looked_at = (count_units(principles) + max(shown, default=0)) * tokens_per_unit(language)
         longest = max(longest, prompt_tokens(audit) + looked_at)
     return math.ceil(TOKENIZER_MARGIN * longest / 256) * 256 + settings.model.max_tokens
+
+
+def principle_tokens(settings: Settings) -> int:
+    """About the tokens of the principles, in the language where they are longest."""
+    library = library_of(settings)
+    return max(
+        math.ceil(count_units(library.principles(language)) * tokens_per_unit(language))
+        for language in LANGUAGES
+    )
 
 
 def _asker(settings: Settings, models: Models) -> Asker:

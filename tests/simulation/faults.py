@@ -43,6 +43,7 @@ class Faults:
     invents: float = 0.0  # share of answers with a year that the passage does not hold
     retells: float = 0.0  # share of answers that are not the passage's own words
     contradicts: float = 0.0  # share of verdicts on a claim that say it is contradicted
+    breaks: float = 0.0  # share of examples that are said to break their principles
     refuse_for: str = ""  # HTTP 400 where the passage holds this
     fail_for: str = ""  # HTTP 500 where the passage holds this
     refuse_embedding_for: str = ""  # HTTP 400 where a text to be embedded holds this

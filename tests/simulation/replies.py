@@ -2,11 +2,11 @@
 
 The passage is the first fenced text of the last message (of the last item, in a text to be
 continued). A question is made of the passage's own words, an answer is one of its sentences (where
-no fault changes it), a claim is supported by the first one, `first` and `second` are the passage
-halved at a sentence. Where the passage's sentences are numbered, `last` is the number of the middle
-one, and `second` those of every other two. A sentence made to be `standalone` begins with the
-passage's first name in place of a pronoun. Other names get words of the passage. A rubric from 1 to
-5 without a form of reply gets a digit.
+no fault changes it), a claim is supported by the first one, an example keeps to its principles,
+`first` and `second` are the passage halved at a sentence. Where the passage's sentences are
+numbered, `last` is the number of the middle one, and `second` those of every other two. A sentence
+made to be `standalone` begins with the passage's first name in place of a pronoun. Other names get
+words of the passage. A rubric from 1 to 5 without a form of reply gets a digit.
 The same request always gets the same reply, another seed another question.
 """
 
@@ -38,6 +38,7 @@ REFERRING = re.compile(r"^(?:It|He|She|They|This \w+|The \w+|[他她它](?:们)?
 NAME = re.compile(r"(?<!^)[A-Z]\w+(?: [A-Z]\w+)*|^[一-鿿]{2,6}?(?=[的于是在由每])")
 SHORT_INSTRUCTION = 900  # characters of a system message that was weakened
 RUBRIC = re.compile("1 to 5|1到5")
+AUDIT = re.compile("kept or broken|遵守或违反")
 NO_ANSWER = "I would rather talk about something else."
 
 
@@ -162,6 +163,7 @@ class _Author:
         self._passage = NUMBER.sub("", given[0])
         self._read = self._passage[:READ]
         self._chinese = bool(CHINESE.search(self._read))
+        self._audits = bool(AUDIT.search(asked.system))
         self._weak = len(asked.system) < SHORT_INSTRUCTION
         self._drawn: dict[str, Callable[[], str]] = {
             "question": self._question,
@@ -177,6 +179,7 @@ class _Author:
             "granularity": lambda: draw.choice(KINDS[self._chinese]),
             "evidence": lambda: _sentences(self._read)[0],
             "verdict": self._verdict,
+            "finding": lambda: "第一条。" if self._chinese else "The first one.",
             "reason": lambda: "事实一致。" if self._chinese else "The facts agree.",
         }
         self._first = {key: make() for key, make in self._drawn.items()}
@@ -209,6 +212,9 @@ class _Author:
         return answer
 
     def _verdict(self) -> str:
+        if self._audits:
+            words = ("遵守", "违反") if CHINESE.search(self._passage) else ("kept", "broken")
+            return words[self._happens(self._faults.breaks)]
         if self._happens(self._faults.contradicts):
             return "矛盾" if self._chinese else "contradicted"
         return "支持" if self._chinese else "supported"

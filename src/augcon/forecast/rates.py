@@ -98,6 +98,7 @@ class Sizes:
 
     weak       of the weakened prompts, by kind
     annotated  how many annotated examples there are, and the mean units of one
+    audit      of asking about one of them, with the principles; 0 where they are not asked about
     """
 
     tree: float
@@ -111,6 +112,7 @@ class Sizes:
     score: float
     annotated: int
     example: float
+    audit: float = 0.0
 
     @classmethod
     def of(cls, settings: Settings, library: Library, language: str, form: Form) -> Sizes:
@@ -139,6 +141,7 @@ class Sizes:
             score=_units_around(score, "plain", len(score.examples)),
             annotated=len(shown),
             example=sum(map(count_units, texts)) / max(1, len(shown)),
+            audit=_units_of_audit(library, language, form) if library.is_own(language) else 0.0,
         )
 
 
@@ -151,6 +154,11 @@ def _units_of_weak(tree: Prompt, kind: Weakening, form: Form) -> float:
     """One example is drawn for each question, so that one of mean length stands for all of them."""
     weak = tree.weakened(kind, 0).with_examples(tree.examples).only("question")
     return _units_around(weak, form, len(tree.weakened(kind, 0).examples))
+
+
+def _units_of_audit(library: Library, language: str, form: Form) -> float:
+    prompt, principles = library.with_principles("audit", language)
+    return _units_around(prompt, form, len(prompt.examples)) + count_units(principles)
 
 
 def _units_around(prompt: Prompt, form: Form, shots: int) -> float:
