@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from augcon.answer.abstain import abstains
+from augcon.answer.abstain import abstains, told_beside
 from augcon.answer.terms import without_source
 from augcon.corpus import count_units, sentence_spans
 from augcon.corpus.language import LanguageGuess, guess_language
@@ -121,9 +121,9 @@ class AnswerChecks:
 
     def _nothing_else(self) -> str:
         """An answer that only says what is not known, of a context that says no such thing."""
-        told = (_sentences(text) for text in (self.answer, self.context))
-        said, held = ([abstains(sentence) for sentence in sentences] for sentences in told)
-        return self.answer if all(said) and not any(held) else ""
+        if any(tokens(told_beside(sentence)) for sentence in _sentences(self.answer)):
+            return ""
+        return "" if any(map(abstains, _sentences(self.context))) else self.answer
 
     def refusal_to_answer(self) -> str:
         """One that no story tells of, and a context that says it gives an order."""

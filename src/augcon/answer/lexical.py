@@ -58,10 +58,11 @@ _CAPITAL = re.compile(r"\b[A-Z][^\W\d_]+")
 _POSSESSIVE = re.compile(r"['’]s?$")
 ZH_NAMES = {"nr", "ns", "nt", "nz"}  # of people, places, organisations, and other ones
 ZH_PERSON = "nr"
-# Of the 100 most common ones; a person's name that begins otherwise is often an ordinary word.
+# Of the 100 most common ones; a person's name that begins otherwise is often an ordinary word, and
+# so is one with 段, as in 这段时间.
 ZH_SURNAMES = (
     "王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗郑梁谢宋唐许韩冯邓曹彭曾肖田董袁潘于蒋蔡余杜叶程苏"
-    "魏吕丁任沈姚卢姜崔钟谭陆汪范金石廖贾夏韦付方白邹孟熊秦邱江尹薛闫段雷侯龙史陶黎贺顾毛郝龚邵"
+    "魏吕丁任沈姚卢姜崔钟谭陆汪范金石廖贾夏韦付方白邹孟熊秦邱江尹薛闫雷侯龙史陶黎贺顾毛郝龚邵"
 )
 
 
