@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from augcon.answer import Checking
+from augcon.answer.respond import blame_principles
 from augcon.answer.verify import JUDGING, read_grade
 from augcon.assemble import assemble_checking, assemble_generator, is_embedded
 from augcon.config import Settings
 from augcon.corpus import count_units
-from augcon.errors import ItemError
+from augcon.errors import ItemError, TooLongError
 from augcon.llm.models import Models, Remember
 from augcon.prompts import Asker, Library
 from augcon.prompts.library import SOURCE, prompt_language
@@ -124,6 +125,8 @@ class _Audit:
         try:
             outputs = await self.asker.ask(prompt, values, JUDGING, seed, usable)
         except ItemError as error:
+            if isinstance(error, TooLongError):
+                blame_principles(self.library, prompt, values, error)
             return error.reason, error.detail
         broken = KEPT[read_grade(outputs["verdict"], KEPT)] == 0
         return ("breaks_principles", outputs["finding"]) if broken else ("", "")

@@ -50,6 +50,7 @@ class Faults:
     first_embedding_fails: bool = False  # HTTP 503, once
     delay: float = 0.0  # seconds
     stop_after: int = 0  # from this request on, HTTP 503; 0 for never
+    window: int = 0  # tokens that the list of models tells, as vLLM does; 0 for no word of it
     too_long_over: int = 0  # HTTP 400 for prompts of more tokens; 0 for never
     close_idle: float = 0.0  # seconds after which a connection without requests is closed
     reset: float = 0.0  # the connection breaks (RST) before any answer

@@ -38,6 +38,8 @@ REFERRING = re.compile(r"^(?:It|He|She|They|This \w+|The \w+|[他她它](?:们)?
 NAME = re.compile(r"(?<!^)[A-Z]\w+(?: [A-Z]\w+)*|^[一-鿿]{2,6}?(?=[的于是在由每])")
 SHORT_INSTRUCTION = 900  # characters of a system message that was weakened
 RUBRIC = re.compile("1 to 5|1到5")
+OTHER_LANGUAGE = re.compile("Write the answer in (Chinese)|请用(英语)写回答")
+NAMED_SOURCE = re.compile(r"^(?:Source|来源):\n<{3,}\n(.*)\n>{3,}$", re.MULTILINE)
 AUDIT = re.compile("kept or broken|遵守或违反")
 NO_ANSWER = "I would rather talk about something else."
 
@@ -163,6 +165,8 @@ class _Author:
         self._passage = NUMBER.sub("", given[0])
         self._read = self._passage[:READ]
         self._chinese = bool(CHINESE.search(self._read))
+        self._language = OTHER_LANGUAGE.search(asked.system)
+        self._source = NAMED_SOURCE.search(asked.last)
         self._audits = bool(AUDIT.search(asked.system))
         self._weak = len(asked.system) < SHORT_INSTRUCTION
         self._drawn: dict[str, Callable[[], str]] = {
@@ -205,6 +209,11 @@ class _Author:
         if not self._passage:
             return "yes"
         answer = self._draw.choice(_sentences(self._read))
+        if self._language:
+            year = (re.findall(r"\d+", answer) or [""])[0]
+            answer = f"It was in {year}." if self._language[2] else f"那是{year}年发生的一件大事。"
+        if self._source:
+            answer = f"{answer[:-1]} [{self._source[1]}]{answer[-1]}"
         if self._happens(self._faults.retells):
             answer = f"其实{answer}" if self._chinese else f"As it is, {answer}"
         if self._happens(self._faults.invents):

@@ -19,7 +19,7 @@ from augcon.prompts.library import prompt_language
 from augcon.prompts.size import prompt_tokens, tokens_per_unit
 from augcon.records import Question, Triplet
 
-__all__ = ["GenerateResponder", "Responder"]
+__all__ = ["GenerateResponder", "Responder", "blame_principles"]
 
 
 class Responder(Protocol):
@@ -97,19 +97,20 @@ class GenerateResponder:
         try:
             return (await self.asker.ask(prompt, values, self.sampling, seed))["answer"]
         except TooLongError as refusal:
-            self._blame_principles(prompt, values, refusal)
+            blame_principles(self.library, prompt, values, refusal)
             raise
 
-    def _blame_principles(
-        self, prompt: Prompt, values: Mapping[str, str], refusal: TooLongError
-    ) -> None:
-        """Where they are most of a prompt that is too long, so they are of every other one."""
-        rate = tokens_per_unit(prompt.language)
-        principles = rate * count_units(self.library.principles(prompt.language))
-        whole = prompt_tokens(prompt) + rate * sum(map(count_units, values.values()))
-        if 2 * principles > whole:
-            raise ModelError(
-                f"the principles (answers.principles = {self.library.chosen!r}) are about "
-                f"{principles:.0f} of the {whole:.0f} tokens of a prompt that is too long for the "
-                f"model: shorten them, or choose a model with a larger window. It says: {refusal}"
-            ) from refusal
+
+def blame_principles(
+    library: Library, prompt: Prompt, values: Mapping[str, str], refusal: TooLongError
+) -> None:
+    """Raise ModelError where a prompt is too long by its principles, as every other one then is."""
+    rate = tokens_per_unit(prompt.language)
+    principles = rate * count_units(library.principles(prompt.language))
+    whole = prompt_tokens(prompt) + rate * sum(map(count_units, values.values()))
+    if 2 * principles > whole:
+        raise ModelError(
+            f"the principles (answers.principles = {library.chosen!r}) are about "
+            f"{principles:.0f} of the {whole:.0f} tokens of a prompt that is too long for the "
+            f"model: shorten them, or choose a model with a larger window. It says: {refusal}"
+        ) from refusal
