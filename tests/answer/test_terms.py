@@ -160,6 +160,7 @@ ROLE = {"en": "Speak as Captain Vestergaard.", "zh": "你叫李长庚，是一�
     ("question", "answer"),
     [
         (about_mill(), "As Captain Vestergaard I say: a flood took the wheel in March 1854."),
+        (about_mill(), "Captain Vestergaard will tell you: the wheel was lost in March 1854."),
         (about_mill_zh(), "我是李长庚：1854年3月，洪水冲走了磨坊的水轮。"),
     ],
 )

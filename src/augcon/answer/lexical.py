@@ -111,8 +111,10 @@ class Passage:
         self.values = readings(f"{context}\n{question}")
         self.translated = translated
         self.latin = not _HAN.search(context)
-        self.named = {stem(word.casefold()) for word in _CAPITAL.findall(principles)}
-        self.named |= {name for name in _names(principles) if _HAN.match(name)}
+        self.principles = principles
+        self.characters = {stem(name.casefold()) for name in _names(principles)}
+        opening = {stem(word.casefold()) for word in _CAPITAL.findall(principles)}
+        self.named = self.characters | opening
         self.initials = "".join(word[0] for word in _NAME.findall(f"{context} {question}")).lower()
 
     def holds(self, word: str) -> bool:
@@ -128,7 +130,7 @@ class Passage:
         """A name of the context or the question: in parts, as its initials, or as a month."""
         bare = _POSSESSIVE.sub("", name).casefold()
         if _HAN.match(bare):
-            return bare in self.known or bare in self.named
+            return bare in self.known or bare in self.principles
         parts = [part for part in re.split(r"[-'’&]", bare) if part]
         return (
             all(self._knows_part(part) for part in parts)
@@ -165,10 +167,10 @@ def measures(claim: str, passage: Passage, missing: Sequence[str]) -> tuple[floa
     """What can be told of a claim, in [0, 1].
 
     held             the share of its content words that the passage holds; 1 where it has none.
-                     That something is not known, no passage need say
+                     That something is not known, no passage need say, nor who speaks
     nothing_missing  1 where nothing is missing, else 0
     """
-    said = [word for word in content_stems(told_beside(claim)) if word not in passage.named]
+    said = [w for w in content_stems(told_beside(claim)) if w not in passage.characters]
     held = sum(passage.holds(word) for word in said) / len(said) if said else 1.0
     held = 1.0 if passage.translated else held
     return held, float(not missing)
