@@ -245,23 +245,15 @@ def test_what_a_sentence_tells_beside_what_is_not_known(sentence: str, left: str
 
 @pytest.mark.parametrize(
     ("question", "answer"),
-    [(about_mill(), answer) for answer in UNKNOWN]
-    + [(about_mill_zh(), answer) for answer in (*UNKNOWN_ZH, "".join(UNKNOWN_ZH))],
-)
-def test_an_answer_of_nothing_else_is_a_refusal(question: Question, answer: str) -> None:
-    assert check_answer(question, answer).reason == "refusal"
-
-
-@pytest.mark.parametrize(
-    ("question", "answer"),
     [
-        (about("It is not yet clear who will pay for the bridge.", "Who will pay for the bridge?"),
-         "It is not known who will pay for the bridge."),
-        (about("目前还不清楚由谁付修桥的钱。", "谁付修桥的钱？", "zh"), "由谁付钱，尚不清楚。"),
+        (about_mill(), "I do not know what became of it."),
+        (about_mill(), "I cannot answer this, and it is not known who can."),
+        (about_mill_zh(), "无法确定磨坊后来怎样了。"),
+        (about_mill_zh(), "我不知道，也没有人知道。"),
     ],
-)  # fmt: skip
-def test_unless_its_context_says_that_it_is_not_known(question: Question, answer: str) -> None:
-    assert check_answer(question, answer).kept
+)
+def test_an_answer_that_refuses_is_no_honest_one(question: Question, answer: str) -> None:
+    assert check_answer(question, answer).reason == "refusal"
 
 
 @pytest.mark.parametrize(

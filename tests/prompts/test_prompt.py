@@ -190,6 +190,19 @@ def test_a_placeholder_is_filled_and_braces_in_the_filling_stay() -> None:
     assert prompt.filled(principles="{other}").instruction == "Keep to {other}. {other}"
 
 
+def test_a_placeholder_in_what_an_output_should_hold_is_filled_too() -> None:
+    field = Field("answer", "Answer", "in {language}")
+    prompt = Prompt("a", "en", "Write.", "", (), (field,)).filled(language="Chinese")
+    assert "(in Chinese)" in prompt.messages({}, "marked")[0].content
+    assert "in Chinese" in prompt.schema()
+
+
+def test_an_input_that_is_not_wanted_is_left_out() -> None:
+    whole = PROMPT.without("context")
+    assert [field.key for field in whole.inputs] == []
+    assert PROMPT.without("nothing") == PROMPT
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("name", PROMPTS)
 def test_the_built_in_prompts_can_be_read_rendered_and_parsed_back(

@@ -13,9 +13,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from augcon.answer.abstain import abstains, told_beside
 from augcon.answer.terms import without_source
-from augcon.corpus import count_units, sentence_spans
+from augcon.corpus import count_units
 from augcon.corpus.language import LanguageGuess, guess_language
 from augcon.corpus.sentences import sentence_ends_whole
 from augcon.records import Question, Verdict, rejected
@@ -117,13 +116,7 @@ class AnswerChecks:
 
     def refusal(self) -> str:
         found = _REFUSES.search(self.answer) or _REFUSES_ZH.search(self.answer)
-        return self._new(found) or self._nothing_else()
-
-    def _nothing_else(self) -> str:
-        """An answer that only says what is not known, of a context that says no such thing."""
-        if any(tokens(told_beside(sentence)) for sentence in _sentences(self.answer)):
-            return ""
-        return "" if any(map(abstains, _sentences(self.context))) else self.answer
+        return self._new(found)
 
     def refusal_to_answer(self) -> str:
         """One that no story tells of, and a context that says it gives an order."""
@@ -181,11 +174,6 @@ class AnswerChecks:
         phrase = found[0].strip()
         known = f"{self.context}\n{self.question}".casefold()
         return "" if phrase.casefold() in known else phrase
-
-
-def _sentences(text: str) -> list[str]:
-    language = "zh" if _HAN.search(text) else "en"
-    return [text[span.start : span.end] for span in sentence_spans(text, language)]
 
 
 def _han_share(text: str) -> float:

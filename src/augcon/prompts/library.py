@@ -117,12 +117,13 @@ class Library:
         return text
 
     def with_principles(self, name: str, language: str) -> tuple[Prompt, str]:
-        """A prompt and the principles that go with it: the prompt is given the source where they
-        ask for it, and is not otherwise."""
+        """A prompt and the principles that go with it: one that can be given the source is given
+        it where they ask for it, and is not otherwise."""
         prompt, principles = self.prompt(name, language), self.principles(language)
         if SOURCE not in principles:
             return prompt.without("source"), principles
-        labels = [field.label for field in prompt.inputs if field.key == "source"]
+        labelled = prompt if name in OPTIONAL else self.prompt("answer", language)
+        labels = [field.label for field in labelled.inputs if field.key == "source"]
         if not labels:
             path = self.path_of(name, language)
             raise ExamplesError(f"{path}: the principles hold {SOURCE}, and it has no such input")
