@@ -14,6 +14,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from augcon.answer.abstain import told_beside
 from augcon.answer.numbers import MONTHS, numbers, readings
@@ -112,7 +113,7 @@ class Passage:
         self.translated = translated
         self.latin = not _HAN.search(context)
         self.principles = principles
-        self.characters = {stem(name.casefold()) for name in _names(principles)}
+        self.characters = _characters(principles)
         opening = {stem(word.casefold()) for word in _CAPITAL.findall(principles)}
         self.named = self.characters | opening
         self.initials = "".join(word[0] for word in _NAME.findall(f"{context} {question}")).lower()
@@ -223,6 +224,12 @@ def _names(text: str) -> list[str]:
 
         found += [word for word, kind in rjieba.tag(text) if _is_zh_name(word, kind)]
     return found
+
+
+@lru_cache(maxsize=8)
+def _characters(principles: str) -> frozenset[str]:
+    """What principles name, as content words: they are the same for every answer of a run."""
+    return frozenset(stem(name.casefold()) for name in _names(principles))
 
 
 def _is_zh_name(word: str, kind: str) -> bool:
