@@ -7,6 +7,7 @@ import pytest
 from augcon.config import BEFORE, OPERATIONAL, Settings, known_keys, load_settings
 from augcon.errors import SettingsError
 from augcon.records import Granularity
+from augcon.sections import names_a_file
 
 SERVER = {"model.name": "m", "model.base_urls": ("http://localhost:8000/v1",)}
 
@@ -170,6 +171,37 @@ def test_a_linear_scorer_and_no_embeddings_do_not_go_together() -> None:
     assert load_settings(overrides=off).scorer.kind == "auto"
 
 
+@pytest.mark.parametrize("said", ["terse", "limits", "my-own"])
+def test_principles_without_a_path_or_an_ending_are_the_name_of_a_set(said: str) -> None:
+    assert load_settings(overrides={"answers.principles": said}).answers.principles == said
+    assert not names_a_file(said)
+
+
+@pytest.mark.parametrize("said", ["p.md", "notes.TXT", "./terse", "mine/terse", "C:\\terse"])
+def test_principles_with_a_path_or_an_ending_are_a_file(said: str, tmp_path: Path) -> None:
+    assert names_a_file(said)
+    file = tmp_path / "augcon.toml"
+    file.write_text(f"[answers]\nprinciples = '{said}'\n")
+    assert load_settings(file).answers.principles == str(tmp_path / said)
+    found = load_settings(overrides={"answers.principles": tmp_path / "p.md"})
+    assert found.answers.principles == str(tmp_path / "p.md")
+
+
+def test_no_principles_at_all_is_no_setting() -> None:
+    with pytest.raises(SettingsError, match=r"answers\.principles"):
+        load_settings(overrides={"answers.principles": ""})
+
+
+def test_the_embedded_model_does_not_answer_in_chinese() -> None:
+    with pytest.raises(SettingsError, match="writes English only; give --model"):
+        load_settings(overrides={"answers.language": "zh"})
+    assert load_settings(overrides={"answers.language": "en"}).answers.language == "en"
+    chosen = {**SERVER, "answers.language": "zh"}
+    assert load_settings(overrides=chosen).answers.language == "zh"
+    with pytest.raises(SettingsError, match=r"answers\.language"):
+        load_settings(overrides={**SERVER, "answers.language": "fr"})
+
+
 def test_what_an_earlier_version_did_is_said_by_settings_of_today_and_is_their_default() -> None:
     defaults = Settings().identity()
     assert set(BEFORE) <= set(known_keys()) - OPERATIONAL
@@ -213,7 +245,7 @@ def test_paths_in_a_file_are_relative_to_it_and_others_to_the_working_folder(
     settings = load_settings(Path("project/augcon.toml"), {"answers.principles": "p.md"})
     assert settings.prompts == tmp_path / "project" / "mine"
     assert settings.answers.examples == tmp_path / "project" / "e.jsonl"
-    assert settings.answers.principles == tmp_path / "p.md"
+    assert settings.answers.principles == str(tmp_path / "p.md")
     (tmp_path / "elsewhere" / "config.toml").write_text(settings.to_toml())
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert load_settings(Path("config.toml")) == settings

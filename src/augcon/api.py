@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from augcon.assemble import library_of, longest_request
+from augcon.assemble import library_of, longest_request, principle_tokens
 from augcon.checkup import Check, examine
 from augcon.config import Settings, load_settings, read_budget
 from augcon.corpus import read_corpus
@@ -179,7 +179,8 @@ def _demand_model(settings: Settings) -> None:
     if settings.model.kind == "file" and not settings.model.name.startswith(HUB):
         from augcon.llm.gguf_model import check_file
 
-        check_file(settings.model, longest_request(settings))
+        told = principle_tokens(settings)
+        check_file(settings.model, longest_request(settings), principle_tokens=told)
 
 
 def _demand_pairs(run: Run) -> None:

@@ -16,6 +16,7 @@ from augcon.answer import (
     LexicalVerifier,
     ModelVerifier,
     Responder,
+    Terms,
     Unanswered,
     UnknownReplies,
     Verifier,
@@ -47,11 +48,13 @@ __all__ = [
     "assemble_generator",
     "assemble_judge",
     "assemble_small_responder",
+    "assemble_terms",
     "assemble_tree",
     "assemble_unknown",
     "is_embedded",
     "library_of",
     "longest_request",
+    "principle_tokens",
     "readable_languages",
     "tree_prompt",
 ]
@@ -75,7 +78,7 @@ NO_EMBEDDINGS = (
 def library_of(settings: Settings) -> Library:
     """The prompt files that the settings name."""
     answers = settings.answers
-    return Library(settings.prompts, answers.principles, answers.examples)
+    return Library(settings.prompts, answers.principles, answers.examples, answers.language)
 
 
 def is_embedded(settings: Settings) -> bool:
@@ -207,14 +210,17 @@ def assemble_small_responder(settings: Settings, models: Models, library: Librar
 
 def assemble_checking(settings: Settings, models: Models, library: Library) -> Checking:
     """What stage 3's answers have to pass."""
+    terms = assemble_terms(settings, library)
     verifier: Verifier | None = None
     unanswered = Unanswered()
     if settings.answers.verify == "lexical":
-        verifier = LexicalVerifier()
+        verifier = LexicalVerifier(terms)
     elif settings.answers.verify == "model":
-        verifier = ModelVerifier(_asker(settings, models), library)
+        verifier = ModelVerifier(_asker(settings, models), library, terms)
         unanswered = Unanswered(AnswerableCheck(_asker(settings, models), library))
-    return Checking(verifier, settings.answers.mention_source, settings.answers.samples, unanswered)
+    return Checking(
+        *(verifier, settings.answers.mention_source, settings.answers.samples, unanswered, terms)
+    )
 
 
 def assemble_unknown(settings: Settings, models: Models, library: Library) -> UnknownReplies | None:
@@ -224,7 +230,18 @@ def assemble_unknown(settings: Settings, models: Models, library: Library) -> Un
     asker = _asker(settings, models)
     sampling = Sampling(settings.answers.temperature, max_tokens=settings.model.max_tokens)
     check = AnswerableCheck(asker, library)
-    return UnknownReplies(check, asker, library, sampling, settings.answers.mention_source)
+    terms = assemble_terms(settings, library)
+    return UnknownReplies(
+        *(check, asker, library, sampling, settings.answers.mention_source, terms)
+    )
+
+
+def assemble_terms(settings: Settings, library: Library) -> Terms:
+    """What the settings ask of every answer. The embedded model is told no principles."""
+    if is_embedded(settings):
+        return Terms()
+    principles = {language: library.principles(language) for language in LANGUAGES}
+    return Terms(principles, settings.answers.language)
 
 
 def assemble_judge(
@@ -252,8 +269,7 @@ def longest_request(settings: Settings) -> int:
         if settings.tree.decontextualise:
             asked.append(library.prompt("decontextualise", language))
         tree = max(map(prompt_tokens, asked))
-        answer = library.prompt("answer", language)
-        answer = answer.filled(principles=library.principles(language))
+        answer = library.answering("answer", language)
         shown = sorted(
             (count_units(t.context + t.question + t.answer) for t in library.triplets(language)),
             reverse=True,
@@ -262,9 +278,25 @@ def longest_request(settings: Settings) -> int:
         longest = max(longest, tree + context, prompt_tokens(answer) + shots + context)
         kind = prompt_tokens(library.prompt("granularity", language))
         longest = max(longest, kind + context)
-        for name in ("revise", "verify", "answerable"):  # with an answer as long as its context
-            longest = max(longest, prompt_tokens(library.prompt(name, language)) + 2 * context)
+        others = (
+            library.answering("revise", language),
+            *(library.prompt(name, language) for name in ("verify", "answerable")),
+        )
+        for prompt in others:  # with an answer as long as its context
+            longest = max(longest, prompt_tokens(prompt) + 2 * context)
+        audit, principles = library.with_principles("audit", language)
+        looked_at = (count_units(principles) + max(shown, default=0)) * tokens_per_unit(language)
+        longest = max(longest, prompt_tokens(audit) + looked_at)
     return math.ceil(TOKENIZER_MARGIN * longest / 256) * 256 + settings.model.max_tokens
+
+
+def principle_tokens(settings: Settings) -> int:
+    """About the tokens of the principles, in the language where they are longest."""
+    library = library_of(settings)
+    return max(
+        math.ceil(count_units(library.principles(language)) * tokens_per_unit(language))
+        for language in LANGUAGES
+    )
 
 
 def _asker(settings: Settings, models: Models) -> Asker:

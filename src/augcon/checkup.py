@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from augcon.assemble import NO_EMBEDDINGS, longest_request
+from augcon.assemble import NO_EMBEDDINGS, longest_request, principle_tokens
 from augcon.config import Settings
 from augcon.errors import AugConError
 from augcon.llm.base import TryAgain
@@ -53,7 +53,8 @@ def _file(settings: Settings) -> Iterator[Check]:
         yield Check("file", True, f"{name} is fetched when a run starts, unless it is there")
         return
     try:
-        header, slots = check_file(settings.model, tokens)
+        told = principle_tokens(settings)
+        header, slots = check_file(settings.model, tokens, principle_tokens=told)
     except AugConError as error:
         yield Check("file", False, str(error))
         return

@@ -33,6 +33,7 @@ from augcon.sections import (
     Split,
     Strict,
     TreeSettings,
+    names_a_file,
 )
 
 __all__ = ["BEFORE", "Settings", "load_settings", "read_budget"]
@@ -87,6 +88,14 @@ class Settings(Strict):
             raise ValueError(
                 "the embedded model is too small to tell what is not known: leave "
                 "answers.unknown_share at 0, or name another model"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _can_write_it(self) -> Settings:
+        if self.model.kind == "embedded" and self.answers.language == "zh":
+            raise ValueError(
+                "answers.language = 'zh': the embedded model writes English only; give --model"
             )
         return self
 
@@ -197,6 +206,7 @@ BEFORE: Mapping[str, object] = {
     "answers.samples": 1,
     "answers.sample_temperature": 0.8,
     "answers.unknown_share": False,
+    "answers.language": "context",
 }
 
 
@@ -262,9 +272,12 @@ def _anchored(settings: Settings, folder: Path, said: Mapping[str, object]) -> S
     def anchor(key: str, path: Path | None) -> Path | None:
         return path and ((Path() if key in said else folder) / path).absolute()
 
+    principles = settings.answers.principles
+    if names_a_file(principles):
+        principles = str(anchor("answers.principles", Path(principles)))
     answers = settings.answers.model_copy(
         update={
-            "principles": anchor("answers.principles", settings.answers.principles),
+            "principles": principles,
             "examples": anchor("answers.examples", settings.answers.examples),
         }
     )

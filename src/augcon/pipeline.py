@@ -20,6 +20,7 @@ from augcon.assemble import (
     assemble_unknown,
     library_of,
     longest_request,
+    principle_tokens,
 )
 from augcon.augment import Stages, augment
 from augcon.config import Settings
@@ -107,6 +108,7 @@ async def _with_models(settings: Settings, run: Run, watch: Watch, budget: Budge
             watch.download,
             longest_request(settings),
             budget,
+            principle_tokens(settings),
         ) as models,
         asyncio.TaskGroup() as group,
     ):
@@ -143,7 +145,9 @@ def _prepared(
 
     scorer = group.create_task(make_scorer())
     responder = group.create_task(
-        prepare_responder(settings, models, library, run.ledger.languages(), run.remember)
+        prepare_responder(
+            settings, models, library, run.ledger.languages(), run.remember, watch.say
+        )
     )
     checking = assemble_checking(settings, models, library)
     classifier = assemble_classifier(settings, models, library)

@@ -7,12 +7,13 @@ numbers that the report shows.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 
 from augcon.answer import FEWEST_TO_SEARCH, GenerateResponder, Responder, Search
 from augcon.assemble import assemble_generator, assemble_small_responder, is_embedded
+from augcon.audit import audit_examples
 from augcon.config import Settings
 from augcon.llm.models import Models, Remember
 from augcon.prompts import Library
@@ -28,8 +29,13 @@ async def prepare_responder(
     library: Library,
     languages: Collection[str],
     remember: Remember,
+    say: Callable[[str], None] = lambda _line: None,
 ) -> Responder:
-    """Stage 3, with E_R* for every language of the corpus where the model writes its answers."""
+    """Stage 3, with E_R* for every language of the corpus where the model writes its answers.
+
+    say  is told what is wrong with annotated examples of the user's own
+    """
+    await audit_examples(settings, models, library, languages, remember, say)
     if is_embedded(settings):
         return assemble_small_responder(settings, models, library)
     bare = assemble_generator(settings, models, library, {})

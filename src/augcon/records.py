@@ -425,16 +425,22 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class Triplet:
-    """A human-annotated (context, question, answer), a candidate few-shot example of stage 3."""
+    """A human-annotated (context, question, answer), a candidate few-shot example of stage 3.
+
+    source  the name of the context's document, for principles that ask for it; may be empty
+    """
 
     id: str
     context: str
     question: str
     answer: str
     language: str
+    source: str = ""
 
     @classmethod
-    def of(cls, context: str, question: str, answer: str, language: str) -> Triplet:
-        return cls(
-            content_id("triplet", context, question, answer), context, question, answer, language
-        )
+    def of(
+        cls, context: str, question: str, answer: str, language: str, source: str = ""
+    ) -> Triplet:
+        known = ("triplet", context, question, answer)
+        own_id = content_id(*known, source) if source else content_id(*known)
+        return cls(own_id, context, question, answer, language, source)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import isclose
+from os import PathLike, fspath
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ __all__ = [
     "EMBEDDED_SPLITS",
     "HUB",
     "OF_TORCH",
+    "STANDARD",
     "TORCH_KINDS",
     "AnswerSettings",
     "BudgetSettings",
@@ -26,9 +28,11 @@ __all__ = [
     "Split",
     "Strict",
     "TreeSettings",
+    "names_a_file",
 ]
 
 EMBEDDED = "embedded"
+STANDARD = "standard"  # set of principles
 HUB = "hf:"  # of a file of the Hugging Face Hub
 Share = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -289,11 +293,32 @@ class AnswerSettings(Strict):
         description="most of the pairs that may say honestly that what is asked is not known: of "
         "questions that no context answers",
     )
-    principles: Path | None = Field(None, description="a file of principles in place of ours")
-    examples: Path | None = Field(None, description="JSONL of annotated context, question, answer")
+    principles: str = Field(
+        STANDARD,
+        min_length=1,
+        description="how answers are written: the name of a set (`augcon init` writes them), or a "
+        "file of yours",
+    )
+    language: Literal["context", "en", "zh"] = Field(
+        "context", description="of answers: that of their context, or English or Chinese"
+    )
+    examples: Path | None = Field(
+        None,
+        description="JSONL of annotated context, question, answer in place of those of the set",
+    )
     shots: Count = Field(4, description="few-shot examples in the answering prompt")
     search_trials: int = Field(6, ge=0, description="example sets tried; 0 takes the first ones")
     search_items: Count = Field(4, description="annotated questions that each set answers")
+
+    @field_validator("principles", mode="before")
+    @classmethod
+    def _as_text(cls, said: object) -> object:
+        return fspath(said) if isinstance(said, PathLike) else said
+
+
+def names_a_file(said: str) -> bool:
+    """Whether these principles are a file of the user's, and no set by its name."""
+    return "/" in said or "\\" in said or said.lower().endswith((".md", ".txt"))
 
 
 class BudgetSettings(Strict):

@@ -8,14 +8,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from importlib import resources
 from pathlib import Path
 
 from pydantic import BaseModel
 
 from augcon.config import Settings
 from augcon.errors import OutputError
-from augcon.prompts.library import LANGUAGES, prompt_names
+from augcon.prompts.library import LANGUAGES, built_in, prompt_names
 from augcon.store import write_atomically
 
 __all__ = ["settings_template", "write_templates"]
@@ -34,12 +33,12 @@ def write_templates(folder: str | os.PathLike[str] = ".") -> list[Path]:
     """
     target = Path(folder)
     files = {target / "augcon.toml": settings_template()}
-    package = resources.files("augcon.prompts")
     for language in LANGUAGES:
-        prompts = (f"{name}.toml" for name in prompt_names(language))
-        for name in (*prompts, "principles.md", "annotated.jsonl"):
-            text = package.joinpath(language, name).read_text(encoding="utf-8")
-            files[target / "prompts" / language / name] = text
+        ours = built_in(language)
+        sets = sorted((*ours.glob("principles/*.md"), *ours.glob("annotated/*.jsonl")))
+        for path in (*(ours / f"{name}.toml" for name in prompt_names(language)), *sets):
+            text = path.read_text(encoding="utf-8")
+            files[target / "prompts" / language / path.relative_to(ours)] = text
     if there := [path for path in files if path.exists()]:
         raise OutputError(f"{there[0]}: is there already; nothing was written")
     for path, text in files.items():

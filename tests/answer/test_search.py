@@ -174,6 +174,8 @@ async def remembered(
         return str(output)
 
     await prepare_responder(settings, models, Library(examples_file=path), roots, remember)
+    searching = [r for r in model.requests if outputs_of(r) != ["finding", "verdict"]]
+    model.requests[:] = searching  # less those that look at the examples
     return steps, model
 
 

@@ -162,9 +162,7 @@ async def test_a_reply_that_is_not_fit_is_asked_for_again_and_then_given_up() ->
     assert settled.verification is None
 
 
-async def test_where_the_server_stumbles_the_question_is_failed_for_now() -> (
-    None
-):
+async def test_where_the_server_stumbles_the_question_is_failed_for_now() -> None:
     class Stumbling(FakeModel):
         async def ask(self, request: Request) -> Reply:
             raise RequestFailed("HTTP 500")

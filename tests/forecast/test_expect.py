@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +9,7 @@ from augcon.config import load_settings
 from augcon.forecast import ASSUMED, Served, expect
 from augcon.forecast.probes import draw_probes
 from augcon.forecast.rates import Rates
+from augcon.prompts import Library
 from augcon.records import Context, Document
 from augcon.store import Forecast
 from augcon.tree import nodes_asked
@@ -201,3 +203,36 @@ def test_replies_to_what_is_not_known_are_foreseen_and_cost_little(language: str
         load_settings(None, {**quiet, "answers.unknown_share": 0.4}),
     )
     assert more == some
+
+
+def test_examples_of_the_users_own_are_looked_at_and_ready_ones_are_not(tmp_path: Path) -> None:
+    plain = {**SERVER, "scorer.kind": "heuristic", "answers.search_trials": 0}
+    examples, principles = tmp_path / "mine.jsonl", tmp_path / "mine.md"
+    examples.write_text(
+        "\n".join(json.dumps({"context": f"c {n}", "question": "q", "answer": "a"}) for n in "ab")
+    )
+    principles.write_text("Be brief.")
+
+    def calls(language: str = "en", **more: object) -> int:
+        settings = load_settings(None, {**plain, **{f"answers.{k}": v for k, v in more.items()}})
+        return expect(roots(5, language=language), settings).texts.calls
+
+    none = calls()
+    assert calls(examples=examples) == none + 2
+    assert calls(principles=principles) == none + len(Library().triplets("en"))
+    assert calls("zh", examples=examples) == calls("zh")
+    assert calls(principles="standard") == none
+    by_model = calls(examples=examples, verify="model") - calls(verify="model")
+    assert by_model == 2 + 2 * 3
+
+
+def test_long_principles_are_paid_for_with_every_answer(tmp_path: Path) -> None:
+    file = tmp_path / "long.md"
+    file.write_text("Be brief and kind. " * 500)
+    plain = {**SERVER, "scorer.kind": "heuristic"}
+    short, long = (
+        expect(roots(10), load_settings(None, {**plain, **more})).spent
+        for more in ({}, {"answers.principles": file})
+    )
+    answers = expect(roots(10), load_settings(None, plain)).pairs
+    assert long.prompt_tokens - short.prompt_tokens > answers * 1800

@@ -9,8 +9,15 @@ import numpy as np
 import pytest
 
 from augcon.config import load_settings
-from augcon.errors import SettingsError
-from augcon.llm.gguf_model import OVERHEAD_BYTES, Header, find_file, fit, read_header
+from augcon.errors import ExamplesError, SettingsError
+from augcon.llm.gguf_model import (
+    OVERHEAD_BYTES,
+    Header,
+    check_file,
+    find_file,
+    fit,
+    read_header,
+)
 from augcon.sections import ModelSettings
 
 GB = 10**9
@@ -200,3 +207,17 @@ def test_where_a_file_lies_is_no_part_of_a_runs_identity() -> None:
 def test_a_file_that_is_not_there_is_said() -> None:
     with pytest.raises(SettingsError, match="no such file"):
         find_file("no/such/model.gguf")
+
+
+@pytest.mark.parametrize(("tokens", "too_long"), [(2048, False), (2049, True)])
+def test_principles_that_take_most_of_the_window_are_told_before_the_run(
+    tmp_path: Path, tokens: int, too_long: bool
+) -> None:
+    path = write_model(tmp_path / "tiny.gguf")
+    told = settings().model_copy(update={"name": str(path)})
+    if not too_long:
+        assert check_file(told, 3000, principle_tokens=tokens)[0].context_tokens == 4096
+        return
+    with pytest.raises(ExamplesError, match=rf"{tokens} tokens, .* window of 4096.*shorten") as e:
+        check_file(told, 9000, principle_tokens=tokens)
+    assert "answers.principles" in str(e.value)

@@ -284,3 +284,9 @@ async def probed(faults: Faults, embeddings: str = "auto") -> Abilities:
             return await probe(Caller(model, MemoryJournal()), settings)
         finally:
             await model.close()
+
+
+@pytest.mark.parametrize("window", [0, 4096])
+async def test_the_window_is_what_the_server_lists_and_0_where_it_says_nothing(window: int) -> None:
+    async with reached(Faults(window=window)) as (model, _):
+        assert await model.window() == window

@@ -190,6 +190,19 @@ def test_a_placeholder_is_filled_and_braces_in_the_filling_stay() -> None:
     assert prompt.filled(principles="{other}").instruction == "Keep to {other}. {other}"
 
 
+def test_a_placeholder_in_what_an_output_should_hold_is_filled_too() -> None:
+    field = Field("answer", "Answer", "in {language}")
+    prompt = Prompt("a", "en", "Write.", "", (), (field,)).filled(language="Chinese")
+    assert "(in Chinese)" in prompt.messages({}, "marked")[0].content
+    assert "in Chinese" in prompt.schema()
+
+
+def test_an_input_that_is_not_wanted_is_left_out() -> None:
+    whole = PROMPT.without("context")
+    assert [field.key for field in whole.inputs] == []
+    assert PROMPT.without("nothing") == PROMPT
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("name", PROMPTS)
 def test_the_built_in_prompts_can_be_read_rendered_and_parsed_back(
@@ -272,11 +285,11 @@ def test_the_fingerprint_follows_what_the_files_hold_and_not_where_they_lie(
     tmp_path: Path,
 ) -> None:
     for name in ("a", "b"):
-        (tmp_path / name / "en").mkdir(parents=True)
-        (tmp_path / name / "en" / "principles.md").write_text("Be brief.")
+        (tmp_path / name / "en" / "principles").mkdir(parents=True)
+        (tmp_path / name / "en" / "principles" / "standard.md").write_text("Be brief.")
     one, other = Library(tmp_path / "a"), Library(tmp_path / "b")
     assert one.fingerprint() == other.fingerprint()
-    (tmp_path / "b" / "en" / "principles.md").write_text("Be long.")
+    (tmp_path / "b" / "en" / "principles" / "standard.md").write_text("Be long.")
     assert one.fingerprint() != other.fingerprint()
 
 
@@ -385,7 +398,7 @@ def test_principles_without_a_word_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "principles.md"
     path.write_text(" \n")
     with pytest.raises(ExamplesError, match="holds no principle"):
-        Library(principles_file=path).check()
+        Library(chosen=str(path)).check()
 
 
 def test_a_folder_of_prompts_that_is_not_there_is_told(tmp_path: Path) -> None:

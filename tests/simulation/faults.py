@@ -45,12 +45,14 @@ class Faults:
     contradicts: float = 0.0  # share of verdicts on a claim that say it is contradicted
     untold: str = ""  # a pattern: a question that holds it is answered by no passage
     told_by: str = ""  # but by one that holds this pattern
+    breaks: float = 0.0  # share of examples that are said to break their principles
     refuse_for: str = ""  # HTTP 400 where the passage holds this
     fail_for: str = ""  # HTTP 500 where the passage holds this
     refuse_embedding_for: str = ""  # HTTP 400 where a text to be embedded holds this
     first_embedding_fails: bool = False  # HTTP 503, once
     delay: float = 0.0  # seconds
     stop_after: int = 0  # from this request on, HTTP 503; 0 for never
+    window: int = 0  # tokens that the list of models tells, as vLLM does; 0 for no word of it
     too_long_over: int = 0  # HTTP 400 for prompts of more tokens; 0 for never
     close_idle: float = 0.0  # seconds after which a connection without requests is closed
     reset: float = 0.0  # the connection breaks (RST) before any answer

@@ -2,12 +2,13 @@
 
 The passage is the first fenced text of the last message (of the last item, in a text to be
 continued). A question is made of the passage's own words, an answer is one of its sentences (where
-no fault changes it), a claim is supported by the first one, `first` and `second` are the passage
-halved at a sentence. Where the passage's sentences are numbered, `last` is the number of the middle
-one, and `second` those of every other two. A sentence made to be `standalone` begins with the
-passage's first name in place of a pronoun. A question that no passage answers (`Faults.untold`) is
-refused, found unanswerable, and replied to honestly where that is asked for. Other names get words
-of the passage. A rubric from 1 to 5 without a form of reply gets a digit.
+no fault changes it), a claim is supported by the first one, an example keeps to its principles,
+`first` and `second` are the passage halved at a sentence. Where the passage's sentences are
+numbered, `last` is the number of the middle one, and `second` those of every other two. A sentence
+made to be `standalone` begins with the passage's first name in place of a pronoun. A question that
+no passage answers (`Faults.untold`) is refused, found unanswerable, and replied to honestly where
+that is asked for. Other names get words of the passage. A rubric from 1 to 5 without a form of
+reply gets a digit.
 The same request always gets the same reply, another seed another question.
 """
 
@@ -41,6 +42,9 @@ SHORT_INSTRUCTION = 900  # characters of a system message that was weakened
 RUBRIC = re.compile("1 to 5|1到5")
 ON_A_QUESTION = re.compile("unanswerable|不可答")  # of a verdict that is not on a claim
 HONEST = re.compile("person who does not know|确实不知道的人")
+OTHER_LANGUAGE = re.compile("Write the answer in (Chinese)|请用(英语)写回答")
+NAMED_SOURCE = re.compile(r"^(?:Source|来源):\n<{3,}\n(.*)\n>{3,}$", re.MULTILINE)
+AUDIT = re.compile("kept or broken|遵守或违反")
 NO_ANSWER = "I would rather talk about something else."
 
 
@@ -166,6 +170,9 @@ class _Author:
         self._passage = NUMBER.sub("", given[0])
         self._read = self._passage[:READ]
         self._chinese = bool(CHINESE.search(self._read))
+        self._language = OTHER_LANGUAGE.search(asked.system)
+        self._source = NAMED_SOURCE.search(asked.last)
+        self._audits = bool(AUDIT.search(asked.system))
         self._weak = len(asked.system) < SHORT_INSTRUCTION
         self._drawn: dict[str, Callable[[], str]] = {
             "question": self._question,
@@ -181,6 +188,7 @@ class _Author:
             "granularity": lambda: draw.choice(KINDS[self._chinese]),
             "evidence": lambda: _sentences(self._read)[0],
             "verdict": self._verdict,
+            "finding": lambda: "第一条。" if self._chinese else "The first one.",
             "reason": lambda: "事实一致。" if self._chinese else "The facts agree.",
         }
         self._first = {key: make() for key, make in self._drawn.items()}
@@ -208,6 +216,11 @@ class _Author:
         if self._is_untold():
             return self._refusal()
         answer = self._draw.choice(_sentences(self._read))
+        if self._language:
+            year = (re.findall(r"\d+", answer) or [""])[0]
+            answer = f"It was in {year}." if self._language[2] else f"那是{year}年发生的一件大事。"
+        if self._source:
+            answer = f"{answer[:-1]} [{self._source[1]}]{answer[-1]}"
         if self._happens(self._faults.retells):
             answer = f"其实{answer}" if self._chinese else f"As it is, {answer}"
         if self._happens(self._faults.invents):
@@ -230,6 +243,9 @@ class _Author:
         if ON_A_QUESTION.search(self._system):
             words = ("不可答", "可答") if self._chinese else ("unanswerable", "answerable")
             return words[not self._is_untold()]
+        if self._audits:
+            words = ("遵守", "违反") if CHINESE.search(self._passage) else ("kept", "broken")
+            return words[self._happens(self._faults.breaks)]
         if self._happens(self._faults.contradicts):
             return "矛盾" if self._chinese else "contradicted"
         return "支持" if self._chinese else "supported"

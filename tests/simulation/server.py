@@ -99,7 +99,10 @@ class Simulation:
             self._closing[connection] = loop.call_later(seconds, close, connection)
 
     async def _models(self, request: web.BaseRequest) -> web.Response:
-        return _json({"object": "list", "data": [{"id": MODEL, "object": "model"}]})
+        row: dict[str, Any] = {"id": MODEL, "object": "model"}
+        if self.faults.window:
+            row["max_model_len"] = self.faults.window
+        return _json({"object": "list", "data": [row]})
 
     async def _stats(self, request: web.BaseRequest) -> web.Response:
         """The log's totals; with ?start=…&end=… also the busy share between two moments."""

@@ -5,6 +5,7 @@ from augcon.answer.checks import check_answer
 from augcon.answer.respond import GenerateResponder, Responder
 from augcon.answer.search import FEWEST_TO_SEARCH, Search, Trial
 from augcon.answer.settle import Checking, Settled
+from augcon.answer.terms import Terms, without_source
 from augcon.answer.unanswered import Unanswered
 from augcon.answer.unknown import UnknownReplies
 from augcon.answer.verify import LexicalVerifier, ModelVerifier, Verifier
@@ -19,9 +20,11 @@ __all__ = [
     "Responder",
     "Search",
     "Settled",
+    "Terms",
     "Trial",
     "Unanswered",
     "UnknownReplies",
     "Verifier",
     "check_answer",
+    "without_source",
 ]

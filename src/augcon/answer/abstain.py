@@ -11,7 +11,7 @@ import re
 
 from augcon.words import simplified
 
-__all__ = ["abstains"]
+__all__ = ["abstains", "told_beside"]
 
 _TEXT = r"(?:text|passage|document|context|excerpt|source)"
 _TELLS = r"(?:say|tell|state|mention|specify|indicate|explain|give|provide|answer)"
@@ -55,7 +55,7 @@ _ZH = re.compile(
     "|".join(
         (
             f"{_STILL}就?[不未](?:太|大|甚|完全)?(?:清楚|知道|知晓|知情|晓得|明确|明了|得知)",
-            r"(?:\A|[，,。；;、：:\s])[但而]?不(?:太)?(?:清楚|知道(?!的))",
+            r"(?:\A|[，,。；;、：:\s])[但而]?不(?:太)?(?:清楚|知道)(?!的)",
             "不得而知|(?:无人|没有人|没人|无从)(?:知晓|知道|得知|确定|判断|查考)",
             "无法(?:得知|确定|知道|确认|判断|回答)",
             f"(?:文[段章中本]|原文|上文|材料|资料)[里中]?(?:并|都|也)?(?:没有?|未){_TELLS_ZH}",
@@ -64,6 +64,14 @@ _ZH = re.compile(
             f"(?:不详|未详|不明){_ENDS}",
         )
     )
+)
+_TURNS = re.compile(
+    r"[;；]|,\s*(?:but|yet|although|though|while|whereas|and)\b"
+    r"|\b(?:but|although|though|whereas)\b|[，,](?:但是|但|不过|然而|只是|而)",
+    re.IGNORECASE,
+)
+_WONDERS = re.compile(
+    rf"\b{_ASKED}\b|谁|什么|何|哪|几|多少|怎|为什么|是否|如何|多久|至于|关于", re.IGNORECASE
 )
 _ASKS = re.compile(r"[?？][\s”’」』\"')）]*\Z")
 
@@ -74,3 +82,14 @@ def abstains(sentence: str) -> bool:
     if _ASKS.search(plain):
         return False
     return bool(_EN.search(plain) or _ZH.search(plain))
+
+
+def told_beside(sentence: str) -> str:
+    """What a sentence tells beside that something is not known: all of it, where it does not say
+    that, and nothing, where it says no more than that."""
+    if not abstains(sentence):
+        return sentence
+    parts = _TURNS.split(sentence)
+    if not any(map(abstains, parts)):
+        return ""
+    return " ".join(p for p in parts if not abstains(p) and not _WONDERS.search(p))

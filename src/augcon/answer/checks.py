@@ -1,6 +1,7 @@
 """What no answer may be, however it was made and whatever its context says.
 
-    empty, the question over again, a refusal, cut off, in another language, about "the passage"
+    empty, the question over again, a refusal, cut off, in another language, about "the passage",
+    without its source, where the principles ask for that
 
 Only what an answer says openly is judged: a phrase that its context or its question holds too is
 no fault. The false alarms on answers that people wrote are in docs/verification.md.
@@ -14,8 +15,9 @@ from dataclasses import dataclass
 
 from augcon.answer.abstain import abstains
 from augcon.answer.lexical import content_stems
+from augcon.answer.terms import without_source
 from augcon.corpus import count_units, sentence_spans
-from augcon.corpus.language import guess_language
+from augcon.corpus.language import LanguageGuess, guess_language
 from augcon.corpus.sentences import sentence_ends_whole
 from augcon.records import Question, Verdict, rejected
 from augcon.rouge import HAN, tokens
@@ -71,25 +73,39 @@ _NO_SENTENCE = re.compile(r"^(?:\s*(?:[-*•|>]|\d+[.)、]|```)|.*(?:://|`)\S*$)
 
 
 def check_answer(
-    question: Question, answer: str, may_mention_source: bool = False, may_refuse: bool = False
+    question: Question,
+    answer: str,
+    may_mention_source: bool = False,
+    language: str = "context",
+    source: str = "",
+    *,
+    may_refuse: bool = False,
 ) -> Verdict:
-    """Whether an answer can be one at all, with the reason where it cannot."""
-    said = tokens(answer)
+    """Whether an answer can be one at all, with the reason where it cannot.
+
+    language    that it is to have: "context" for that of the question, "en" or "zh"
+    source      the name of its document, where it has to hold that
+    may_refuse  it is a reply to a question that nothing answers
+    """
+    said = tokens(without_source(answer, source))
     if not said:
         return rejected("empty_answer")
     if said == tokens(question.text):
         return rejected("repeats_question")
-    checks = AnswerChecks(question.text, question.context.text, answer.strip())
-    if answer.strip() in question.context.text:
-        refused = "" if may_refuse else checks.refusal_to_answer()
-        return rejected("refusal", refused) if refused else Verdict()
+    checks = AnswerChecks(question.text, question.context.text, answer.strip(), language, source)
     faults: list[tuple[str, Callable[[], str]]] = [
-        ("refusal", (lambda: "") if may_refuse else checks.refusal),
-        ("refusal", (lambda: "") if may_refuse else (lambda: _withheld(question, answer))),
+        ("refusal", checks.refusal),
+        ("refusal", lambda: _withheld(question, answer)),
         ("wrong_language", checks.other_language),
         ("mentions_source", (lambda: "") if may_mention_source else checks.mention),
         ("cut_off", checks.loose_end),
     ]
+    if answer.strip() in question.context.text:
+        faults = [("refusal", checks.refusal_to_answer)]
+        faults += [("wrong_language", checks.other_language)] if language != "context" else []
+    if may_refuse:
+        faults = [fault for fault in faults if fault[0] != "refusal"]
+    faults.append(("no_source", checks.missing_source))
     for reason, look in faults:
         if detail := look():
             return rejected(reason, detail)
@@ -103,6 +119,8 @@ class AnswerChecks:
     question: str
     context: str
     answer: str
+    language: str = "context"
+    source: str = ""
 
     def refusal(self) -> str:
         found = _REFUSES.search(self.answer) or _REFUSES_ZH.search(self.answer)
@@ -123,7 +141,9 @@ class AnswerChecks:
 
     def other_language(self) -> str:
         """By script where one of the two is Chinese, else where the small model is sure of both."""
-        asked, said = _han_share(self.question), _han_share(self.answer)
+        set_to = {"en": 0.0, "zh": 1.0}.get(self.language)
+        asked = _han_share(self.question) if set_to is None else set_to
+        said = _han_share(self.answer)
         letters = len(_LETTER.findall(self.answer))
         if letters >= FEWEST_LETTERS and asked >= MOST_HAN and said < LEAST_HAN:
             return "not in Chinese"
@@ -131,9 +151,12 @@ class AnswerChecks:
             return "in Chinese"
         if asked >= LEAST_HAN or said >= LEAST_HAN:
             return ""
-        if min(count_units(self.context), count_units(self.answer)) < FEWEST_UNITS_TO_GUESS:
+        measured = (self.answer,) if set_to is not None else (self.context, self.answer)
+        if min(map(count_units, measured)) < FEWEST_UNITS_TO_GUESS:
             return ""
         wanted, found = guess_language(self.context), guess_language(self.answer)
+        if set_to is not None:
+            wanted = LanguageGuess(self.language, 1.0)
         other = found.language != wanted.language
         return (
             f"in {found.language}"
@@ -143,10 +166,14 @@ class AnswerChecks:
 
     def loose_end(self) -> str:
         """Sentences were written, and the last of them has no end. A list's items need none."""
-        *_, last = self.answer.split("\n")
-        if sentence_ends_whole(self.answer) or _NO_SENTENCE.search(last):
+        said = without_source(self.answer, self.source).strip()
+        *_, last = said.split("\n")
+        if sentence_ends_whole(said) or _NO_SENTENCE.search(last):
             return ""
-        return last[-40:] if _STOPS.search(self.answer) else ""
+        return last[-40:] if _STOPS.search(said) else ""
+
+    def missing_source(self) -> str:
+        return "" if self.source in self.answer else self.source
 
     def _new(self, found: re.Match[str] | None) -> str:
         """What was found, unless the context or the question says it too."""

@@ -14,7 +14,9 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
+from augcon.answer.abstain import told_beside
 from augcon.answer.numbers import MONTHS, numbers, readings
 from augcon.corpus import Span, count_units, sentence_spans
 from augcon.rouge import HAN, tokens
@@ -53,13 +55,15 @@ ZH_STOP_WORDS = frozenset(
 _HAN = re.compile(f"[{HAN}]")
 _NAME = re.compile(r"[^\W\d_]{2,}(?:['’&-][^\W_]+)*")
 _QUOTED = re.compile(r"[“\"]([^“”\"]{3,300})[”\"]|「([^」]{3,300})」|《([^》]{2,100})》")
+_CAPITAL = re.compile(r"\b[A-Z][^\W\d_]+")
 _POSSESSIVE = re.compile(r"['’]s?$")
 ZH_NAMES = {"nr", "ns", "nt", "nz"}  # of people, places, organisations, and other ones
 ZH_PERSON = "nr"
-# Of the 100 most common ones; a person's name that begins otherwise is often an ordinary word.
+# Of the 100 most common ones; a person's name that begins otherwise is often an ordinary word, and
+# so is one with 段, as in 这段时间.
 ZH_SURNAMES = (
     "王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗郑梁谢宋唐许韩冯邓曹彭曾肖田董袁潘于蒋蔡余杜叶程苏"
-    "魏吕丁任沈姚卢姜崔钟谭陆汪范金石廖贾夏韦付方白邹孟熊秦邱江尹薛闫段雷侯龙史陶黎贺顾毛郝龚邵"
+    "魏吕丁任沈姚卢姜崔钟谭陆汪范金石廖贾夏韦付方白邹孟熊秦邱江尹薛闫雷侯龙史陶黎贺顾毛郝龚邵"
 )
 
 
@@ -84,10 +88,20 @@ class Support:
 class Passage:
     """A context, read once for all claims about it.
 
-    question  what it holds too is no finding: an answer repeats the words it is asked with
+    question    what it holds too is no finding: an answer repeats the words it is asked with
+    principles  what they name is none either, such as the character in whose name answers speak
+    translated  answers have another language than the context: words of it cannot be compared
     """
 
-    def __init__(self, context: str, question: str, language: str) -> None:
+    def __init__(
+        self,
+        context: str,
+        question: str,
+        language: str,
+        principles: str = "",
+        *,
+        translated: bool = False,
+    ) -> None:
         self.spans = sentence_spans(context, language)
         self.sentences = [set(content_stems(context[s.start : s.end])) for s in self.spans]
         self.stems: set[str] = set().union(*self.sentences)
@@ -96,6 +110,12 @@ class Passage:
         self.known = f"{self.whole} {_plain(question)}"
         self.known_stems = self.stems | set(content_stems(question))
         self.values = readings(f"{context}\n{question}")
+        self.translated = translated
+        self.latin = not _HAN.search(context)
+        self.principles = principles
+        self.characters = _characters(principles)
+        opening = {stem(word.casefold()) for word in _CAPITAL.findall(principles)}
+        self.named = self.characters | opening
         self.initials = "".join(word[0] for word in _NAME.findall(f"{context} {question}")).lower()
 
     def holds(self, word: str) -> bool:
@@ -111,19 +131,22 @@ class Passage:
         """A name of the context or the question: in parts, as its initials, or as a month."""
         bare = _POSSESSIVE.sub("", name).casefold()
         if _HAN.match(bare):
-            return bare in self.known
+            return bare in self.known or bare in self.principles
         parts = [part for part in re.split(r"[-'’&]", bare) if part]
         return (
-            all(stem(part) in self.known_stems or part in STOP_WORDS for part in parts)
+            all(self._knows_part(part) for part in parts)
             or f" {_plain(bare)} " in f" {self.known} "
             or (MONTHS.get(bare) in self.values)
             or (name.isupper() and len(bare) > 1 and bare in self.initials)
         )
 
+    def _knows_part(self, part: str) -> bool:
+        return part in STOP_WORDS or stem(part) in self.known_stems or stem(part) in self.named
+
 
 def lexical_support(claim: str, passage: Passage) -> Support:
     """What the words of the passage say of one claim."""
-    evidence = _best_window(content_stems(claim), passage)
+    evidence = None if passage.translated else _best_window(content_stems(claim), passage)
     if is_verbatim(claim, passage):
         return Support(1.0, (), evidence)
     missing = _missing(claim, passage)
@@ -144,17 +167,24 @@ def is_verbatim(claim: str, passage: Passage) -> bool:
 def measures(claim: str, passage: Passage, missing: Sequence[str]) -> tuple[float, float]:
     """What can be told of a claim, in [0, 1].
 
-    held             the share of its content words that the passage holds; 1 where it has none
+    held             the share of its content words that the passage holds; 1 where it has none.
+                     That something is not known, no passage need say, nor who speaks
     nothing_missing  1 where nothing is missing, else 0
     """
-    said = content_stems(claim)
+    said = [w for w in content_stems(told_beside(claim)) if w not in passage.characters]
     held = sum(passage.holds(word) for word in said) / len(said) if said else 1.0
+    held = 1.0 if passage.translated else held
     return held, float(not missing)
 
 
 def _missing(claim: str, passage: Passage) -> tuple[str, ...]:
     found = [n.text for n in numbers(claim) if n.value not in passage.values]
-    found += [name for name in _names(claim) if not passage.knows(name)]
+    names = _names(claim)
+    if passage.translated:
+        names = [name for name in names if passage.latin and not _HAN.match(name)]
+    found += [name for name in names if not passage.knows(name)]
+    if passage.translated:
+        return tuple(dict.fromkeys(found))
     found += [quoted for quoted in _quotations(claim) if _plain(quoted) not in passage.known]
     return tuple(dict.fromkeys(found))
 
@@ -194,6 +224,12 @@ def _names(text: str) -> list[str]:
 
         found += [word for word, kind in rjieba.tag(text) if _is_zh_name(word, kind)]
     return found
+
+
+@lru_cache(maxsize=8)
+def _characters(principles: str) -> frozenset[str]:
+    """What principles name, as content words: they are the same for every answer of a run."""
+    return frozenset(stem(name.casefold()) for name in _names(principles))
 
 
 def _is_zh_name(word: str, kind: str) -> bool:

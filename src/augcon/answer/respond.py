@@ -11,12 +11,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from augcon.corpus import count_units
+from augcon.errors import ModelError, TooLongError
 from augcon.llm.base import Sampling
-from augcon.prompts import Asker, Library
+from augcon.prompts import Asker, Library, Prompt
 from augcon.prompts.library import prompt_language
+from augcon.prompts.size import prompt_tokens, tokens_per_unit
 from augcon.records import Question, Triplet
 
-__all__ = ["GenerateResponder", "Responder"]
+__all__ = ["GenerateResponder", "Responder", "blame_principles"]
 
 
 class Responder(Protocol):
@@ -55,24 +58,26 @@ class GenerateResponder:
     async def respond(self, question: Question, sample: int = 0) -> str:
         spoken = prompt_language(question.context.language)
         seed = self.asker.caller.seed_for("answer", question.id, *([sample] if sample else []))
-        shots = self.examples.get(spoken, ())
+        shots, source = self.examples.get(spoken, ()), question.context.document
         sampling = replace(self.sampling, temperature=self.sample_temperature) if sample else None
         return await self.answer(
-            question.context.text, question.text, spoken, shots, seed, sampling
+            *(question.context.text, question.text, spoken, shots, seed),
+            source=source,
+            sampling=sampling,
         )
 
     async def revise(self, question: Question, answer: str, finding: str) -> str:
         spoken = prompt_language(question.context.language)
-        prompt = self.library.prompt("revise", spoken)
-        prompt = prompt.filled(principles=self.library.principles(spoken))
         values = {
             "context": question.context.text,
+            "source": question.context.document,
             "question": question.text,
             "draft": answer,
             "finding": finding,
         }
         seed = self.asker.caller.seed_for("revise", question.id)
-        return (await self.asker.ask(prompt, values, self.sampling, seed))["answer"]
+        prompt = self.library.answering("revise", spoken)
+        return await self._written(prompt, values, seed, self.sampling)
 
     async def answer(
         self,
@@ -81,15 +86,42 @@ class GenerateResponder:
         language: str,
         shots: Sequence[Triplet],
         seed: int,
+        source: str = "",
         sampling: Sampling | None = None,
     ) -> str:
-        """An answer with these few-shot examples, less any that is the item asked itself."""
+        """An answer with these few-shot examples, less any that is the item asked itself.
+
+        source  the name of the context's document, for principles that ask for it
+        """
         others = tuple(
-            {"context": t.context, "question": t.question, "answer": t.answer}
+            {"context": t.context, "source": t.source, "question": t.question, "answer": t.answer}
             for t in shots
             if t.question != question and t.context != context
         )
-        prompt = self.library.prompt("answer", language).with_examples(others)
-        prompt = prompt.filled(principles=self.library.principles(language))
-        values = {"context": context, "question": question}
-        return (await self.asker.ask(prompt, values, sampling or self.sampling, seed))["answer"]
+        prompt = self.library.answering("answer", language).with_examples(others)
+        values = {"context": context, "source": source, "question": question}
+        return await self._written(prompt, values, seed, sampling or self.sampling)
+
+    async def _written(
+        self, prompt: Prompt, values: Mapping[str, str], seed: int, sampling: Sampling
+    ) -> str:
+        try:
+            return (await self.asker.ask(prompt, values, sampling, seed))["answer"]
+        except TooLongError as refusal:
+            blame_principles(self.library, prompt, values, refusal)
+            raise
+
+
+def blame_principles(
+    library: Library, prompt: Prompt, values: Mapping[str, str], refusal: TooLongError
+) -> None:
+    """Raise ModelError where a prompt is too long by its principles, as every other one then is."""
+    rate = tokens_per_unit(prompt.language)
+    principles = rate * count_units(library.principles(prompt.language))
+    whole = prompt_tokens(prompt) + rate * sum(map(count_units, values.values()))
+    if 2 * principles > whole:
+        raise ModelError(
+            f"the principles (answers.principles = {library.chosen!r}) are about "
+            f"{principles:.0f} of the {whole:.0f} tokens of a prompt that is too long for the "
+            f"model: shorten them, or choose a model with a larger window. It says: {refusal}"
+        ) from refusal

@@ -75,7 +75,9 @@ class Search:
         """Grade and agreement of one answer; an answer or grade that cannot be had is the worst."""
         seed = seed_of(self.seed, "try", item.id, *(t.id for t in shots))
         try:
-            answer = await self.responder.answer(item.context, item.question, language, shots, seed)
+            answer = await self.responder.answer(
+                item.context, item.question, language, shots, seed, source=item.source
+            )
             return await self._grade(item, answer, language), rouge_l(answer, item.answer).f1
         except ItemError:
             return WORST, 0.0

@@ -16,10 +16,11 @@ from dataclasses import dataclass, field, replace
 from augcon.answer.checks import check_answer
 from augcon.answer.consistency import most_consistent
 from augcon.answer.respond import Responder
+from augcon.answer.terms import Terms
 from augcon.answer.unanswered import Unanswered
 from augcon.answer.verify import Verifier, rejection
 from augcon.errors import ItemError
-from augcon.prompts.library import prompt_language
+from augcon.prompts.library import answer_language, prompt_language
 from augcon.records import (
     UNANSWERABLE,
     ClaimVerdict,
@@ -41,9 +42,10 @@ FINDINGS = {
         "repeats_question": "It only repeats the question.",
         "refusal": "It refuses to answer. Tell whatever the passage tells of what is asked, and "
         "say plainly which part is not known. Only if the passage tells nothing of it, say that.",
-        "wrong_language": "It is not in the language of the question.",
+        "wrong_language": "It is not in {language}.",
         "mentions_source": "It speaks of a passage that the reader never sees: {detail}",
         "cut_off": "It stops in the middle of a sentence: {detail}",
+        "no_source": "It does not name its source, which is: {detail}",
         "not_supported": "The passage does not say this: {detail}",
         "contradicted": "The passage says otherwise than this: {detail}",
     },
@@ -52,9 +54,10 @@ FINDINGS = {
         "repeats_question": "它只是把问题重复了一遍。",
         "refusal": "它拒绝回答。文段里与所问有关的内容，有多少就答多少，并说明哪一部分不清楚；"
         "只有文段里完全没有时，才说不知道。",
-        "wrong_language": "它用的不是问题的语言。",
+        "wrong_language": "它用的不是{language}。",
         "mentions_source": "它提到了读者看不见的文段：{detail}",
         "cut_off": "它在句子中间断了：{detail}",
+        "no_source": "它没有写明来源，来源是：{detail}",
         "not_supported": "文段里没有这样说：{detail}",
         "contradicted": "文段的说法与此相反：{detail}",
     },
@@ -93,12 +96,14 @@ class Checking:
     may_mention_source  the principles ask for answers that speak of their source
     samples             how many answers are written to each question
     unanswered          tells where the question is at fault
+    terms               what else they and the settings ask of every answer
     """
 
     verifier: Verifier | None
     may_mention_source: bool = False
     samples: int = 1
     unanswered: Unanswered = field(default_factory=Unanswered)
+    terms: Terms = field(default_factory=Terms)
 
     async def settle(self, question: Question, responder: Responder) -> Settled:
         """An answer that may stand, or the last that was found wanting.
@@ -138,7 +143,7 @@ class Checking:
 
     async def mended(self, question: Question, responder: Responder, settled: Settled) -> Settled:
         """The answer that is written once more, told what was found; where there is none, this."""
-        told = finding(settled.verdict, question.context.language)
+        told = finding(settled.verdict, question.context.language, self.terms.language)
         try:
             revised = await responder.revise(question, settled.text, told)
         except ItemError as error:
@@ -151,7 +156,9 @@ class Checking:
     async def judge(self, question: Question, answer: str) -> Draft:
         """An answer with the verdict on it: failed, where the model that verifies says nothing
         usable."""
-        verdict = check_answer(question, answer, self.may_mention_source)
+        source = self.terms.source(question)
+        may_mention = self.may_mention_source or bool(source)
+        verdict = check_answer(question, answer, may_mention, self.terms.language, source)
         if not verdict.kept or self.verifier is None:
             return Draft(answer, verdict)
         try:
@@ -202,6 +209,10 @@ def _beside(best: Draft, draft: Draft) -> Draft:
     return replace(draft, verdict=rejected("repeats_answer" if same else "less_consistent"))
 
 
-def finding(verdict: Verdict, language: str) -> str:
-    """What is wrong with an answer, told to the model that wrote it."""
-    return FINDINGS[prompt_language(language)][verdict.reason].format(detail=verdict.detail)
+def finding(verdict: Verdict, language: str, answers_in: str = "context") -> str:
+    """What is wrong with an answer, told to the model that wrote it.
+
+    answers_in  the language of answers: "context" for that of the question, "en" or "zh"
+    """
+    told = FINDINGS[prompt_language(language)][verdict.reason]
+    return told.format(detail=verdict.detail, language=answer_language(language, answers_in))

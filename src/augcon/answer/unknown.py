@@ -12,13 +12,14 @@ dataset is written (`augcon.select.unknown`).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from augcon.answer.abstain import abstains
 from augcon.answer.answerable import AnswerableCheck
 from augcon.answer.checks import check_answer
 from augcon.answer.lexical import Passage, content_stems, lexical_support
 from augcon.answer.settle import Settled
+from augcon.answer.terms import Terms
 from augcon.answer.verify import claim_spans
 from augcon.errors import ItemError, ReplyError, RequestRefused
 from augcon.llm.base import Sampling
@@ -50,13 +51,14 @@ _HINTS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class UnknownReplies:
-    """Writes the replies. may_mention_source as in `Checking`."""
+    """Writes the replies. may_mention_source and terms as in `Checking`."""
 
     check: AnswerableCheck
     asker: Asker
     library: Library
     sampling: Sampling
     may_mention_source: bool = False
+    terms: Terms = field(default_factory=Terms)
 
     async def settle(self, question: Question, root: Context, settled: Settled) -> Settled:
         """An unanswerable question with its reply, or as it was where it is to have none; failed,
@@ -78,11 +80,12 @@ class UnknownReplies:
     async def write(self, question: Question) -> str:
         """A reply that is fit. Raises `augcon.errors.ItemError` where there is none."""
         spoken = prompt_language(question.context.language)
-        prompt = self.library.prompt("unknown", spoken)
-        prompt = prompt.filled(principles=self.library.principles(spoken))
+        prompt = self.library.answering("unknown", spoken)
+        if self.terms.is_translated(question):
+            prompt = prompt.with_examples(())  # which show another language
 
         def usable(outputs: dict[str, str]) -> None:
-            if why := unfit(question, outputs["answer"], self.may_mention_source):
+            if why := unfit(question, outputs["answer"], self.may_mention_source, self.terms):
                 raise Unusable(why)
 
         values = {"context": question.context.text, "question": question.text}
@@ -91,14 +94,20 @@ class UnknownReplies:
         return outputs["answer"]
 
 
-def unfit(question: Question, reply: str, may_mention_source: bool = False) -> str:
+def unfit(
+    question: Question, reply: str, may_mention_source: bool = False, terms: Terms | None = None
+) -> str:
     """Why a reply is no honest "I don't know" to this question, in a few words, or ""."""
-    verdict = check_answer(question, reply, may_mention_source, may_refuse=True)
+    terms = terms or Terms()
+    verdict = check_answer(question, reply, may_mention_source, terms.language, may_refuse=True)
     if not verdict.kept:
         return f"{verdict.reason}: {verdict.detail}"
-    language = question.context.language
-    passage = Passage(question.context.text, question.text, language)
-    for span in claim_spans(reply, language):
+    language, translated = question.context.language, terms.is_translated(question)
+    principles = terms.principles_for(question)
+    passage = Passage(
+        *(question.context.text, question.text, language, principles), translated=translated
+    )
+    for span in claim_spans(reply, terms.spoken(question)):
         sentence = reply[span.start : span.end]
         if not abstains(sentence):
             return f"it does not say of anything that it is not known: {sentence}"
@@ -107,6 +116,6 @@ def unfit(question: Question, reply: str, may_mention_source: bool = False) -> s
     if not may_mention_source and (hint := _HINTS.search(reply)):
         return f"it hints at a passage: {hint[0]}"
     asked, said = set(content_stems(question.text)) - KNOWING, Passage(reply, "", language)
-    if asked and not any(map(said.holds, asked)):
+    if asked and not translated and not any(map(said.holds, asked)):
         return "it does not name what was asked"
     return ""

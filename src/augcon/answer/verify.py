@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from augcon.answer.abstain import abstains
 from augcon.answer.lexical import Passage, is_verbatim, lexical_support
+from augcon.answer.terms import Terms, without_source
 from augcon.corpus import Span, sentence_spans
 from augcon.llm.base import Sampling
 from augcon.llm.call import Unusable
@@ -71,10 +73,11 @@ class Verifier(Protocol):
 class LexicalVerifier:
     """By words alone: `augcon.answer.lexical`."""
 
+    terms: Terms = field(default_factory=Terms)
+
     async def verify(self, question: Question, answer: str) -> Verification:
-        passage = Passage(question.context.text, question.text, question.context.language)
-        spans = claim_spans(answer, question.context.language)
-        return Verification("lexical", tuple(_by_words(answer, s, passage) for s in spans))
+        _, claims = _by_words(question, answer, self.terms)
+        return Verification("lexical", tuple(claims))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +86,10 @@ class ModelVerifier:
 
     asker: Asker
     library: Library
+    terms: Terms = field(default_factory=Terms)
 
     async def verify(self, question: Question, answer: str) -> Verification:
-        context = question.context
-        passage = Passage(context.text, question.text, context.language)
-        spans = claim_spans(answer, context.language)
-        claims = [_by_words(answer, span, passage) for span in spans]
+        passage, claims = _by_words(question, answer, self.terms)
         if any(claim.verdict is not ClaimVerdict.SUPPORTED for claim in claims):
             return Verification("lexical", tuple(claims))
         judged = await together(self._judged(question, answer, claim, passage) for claim in claims)
@@ -97,8 +98,7 @@ class ModelVerifier:
     async def _judged(
         self, question: Question, answer: str, claim: Claim, passage: Passage
     ) -> Claim:
-        text = answer[claim.start : claim.end]
-        if is_verbatim(text, passage):
+        if is_verbatim(_subject(question, answer, self.terms)[claim.start : claim.end], passage):
             return claim
         seed = self.asker.caller.seed_for("verify", question.id, answer, claim.start)
         return await self.judge(question, answer, Span(claim.start, claim.end), seed)
@@ -111,13 +111,15 @@ class ModelVerifier:
             "context": context.text,
             "question": question.text,
             "answer": answer,
-            "claim": answer[span.start : span.end],
+            "claim": _subject(question, answer, self.terms)[span.start : span.end].strip(),
         }
+        translated = self.terms.is_translated(question)
 
         def usable(outputs: dict[str, str]) -> None:
-            if GRADES[read_grade(outputs["verdict"])] > 0:
+            told = GRADES[read_grade(outputs["verdict"])] > 0
+            if told and not abstains(values["claim"]):  # what is not there has no sentence
                 asked = f"{question.text}\n{values['claim']}"
-                _demand_evidence(outputs["evidence"], asked, context)
+                _demand_evidence(outputs["evidence"], asked, context, translated)
 
         outputs = await self.asker.ask(prompt, values, JUDGING, seed, usable)
         word = read_grade(outputs["verdict"])
@@ -162,16 +164,17 @@ def located(quoted: str, context: str, language: str) -> Span | None:
     return best
 
 
-def _demand_evidence(quoted: str, asked: str, context: Context) -> None:
+def _demand_evidence(quoted: str, asked: str, context: Context, translated: bool) -> None:
     """Raise Unusable for support by what is not in the context, or has no word of what is asked: a
     text that orders a verdict is no evidence for anything else that it could be asked about.
+    Between languages words cannot be compared.
 
     asked  question and claim
     """
     if (found := located(quoted, context.text, context.language)) is None:
         raise Unusable("the sentence that should support the claim is not in the context")
     evidence = Passage(context.text[found.start : found.end], "", context.language)
-    if not evidence.shares_a_word(asked):
+    if not translated and not evidence.shares_a_word(asked):
         raise Unusable("the sentence that should support the claim has no word of it")
 
 
@@ -192,7 +195,24 @@ def rejection(verification: Verification, answer: str) -> Verdict:
     return rejected("contradicted" if contradicted else "not_supported", detail)
 
 
-def _by_words(answer: str, span: Span, passage: Passage) -> Claim:
+def _by_words(question: Question, answer: str, terms: Terms) -> tuple[Passage, list[Claim]]:
+    """The claims of an answer with what the words say of them, and the context as it was read."""
+    context, translated = question.context, terms.is_translated(question)
+    principles = terms.principles_for(question)
+    passage = Passage(
+        context.text, question.text, context.language, principles, translated=translated
+    )
+    told = _subject(question, answer, terms)
+    spans = claim_spans(told, terms.spoken(question))
+    return passage, [_judged_by_words(told, span, passage) for span in spans]
+
+
+def _subject(question: Question, answer: str, terms: Terms) -> str:
+    """The answer with blanks where it only names its source."""
+    return without_source(answer, terms.source(question))
+
+
+def _judged_by_words(answer: str, span: Span, passage: Passage) -> Claim:
     support = lexical_support(answer[span.start : span.end], passage)
     found = support.evidence or Span(0, 0)
     verdict = ClaimVerdict.SUPPORTED if support.passes else ClaimVerdict.ABSENT

@@ -126,7 +126,9 @@ def expect(roots: Iterable[Context], settings: Settings, served: Served = ASSUME
         _ask_contrasts(total, pilot, settings, library, served)
     if not is_embedded(settings):
         for language in sorted(languages):
-            _ask_search(total, settings, _language(settings, library, served, language))
+            known = _language(settings, library, served, language)
+            _ask_search(total, settings, known)
+            _ask_audit(total, settings, known)
     return Forecast(
         contexts=total.contexts,
         units=total.units,
@@ -308,6 +310,18 @@ def _ask_search(total: _Sum, settings: Settings, language: _Language) -> None:
     total.texts.add(tried, rates.ours * (sizes.answer + sizes.example), rates.answer)
     judged = rates.ours * sizes.judge + rates.question + 2 * rates.answer
     total.texts.add(tried, judged, GRADE_TOKENS)
+
+
+def _ask_audit(total: _Sum, settings: Settings, language: _Language) -> None:
+    """Each annotated example of the user's own is asked about once, and verified as answers are."""
+    rates, sizes = language.rates, language.sizes
+    if not sizes.audit:
+        return
+    total.texts.add(sizes.annotated, rates.ours * (sizes.audit + sizes.example), VERDICT_TOKENS)
+    if settings.answers.verify == "model":
+        claims = sizes.annotated * max(1.0, rates.answer / CLAIM_TOKENS)
+        shown = rates.ours * (sizes.verify + sizes.example) + CLAIM_TOKENS
+        total.texts.add(claims, shown, VERDICT_TOKENS)
 
 
 def _is_fitted(settings: Settings, served: Served) -> bool:

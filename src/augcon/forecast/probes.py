@@ -13,7 +13,12 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from augcon.answer import Responder
-from augcon.assemble import assemble_generator, assemble_tree, library_of
+from augcon.assemble import (
+    assemble_generator,
+    assemble_tree,
+    library_of,
+    principle_tokens,
+)
 from augcon.config import Settings
 from augcon.corpus import count_units, sentence_spans
 from augcon.errors import ItemError, ModelError
@@ -129,7 +134,7 @@ async def probe_server(settings: Settings, roots: Sequence[Context]) -> Probed:
     try:
         async with open_models(
             *(settings.model, MemoryJournal(), settings.seed, _done_now, Meter()),
-            *(_silently, 0, budget),
+            *(_silently, 0, budget, principle_tokens(settings)),
         ) as models:
             probes = await _probed(settings, models, roots)
     except ExceptionGroup as faults:

@@ -98,6 +98,7 @@ class Sizes:
 
     weak       of the weakened prompts, by kind
     annotated  how many annotated examples there are, and the mean units of one
+    audit      of asking about one of them, with the principles; 0 where they are not asked about
     """
 
     tree: float
@@ -113,17 +114,18 @@ class Sizes:
     score: float
     annotated: int
     example: float
+    audit: float = 0.0
 
     @classmethod
     def of(cls, settings: Settings, library: Library, language: str, form: Form) -> Sizes:
         tree = tree_prompt(settings, library, language)
         triplets = library.triplets(language)
         shown = tuple(
-            {"context": t.context, "question": t.question, "answer": t.answer} for t in triplets
+            {"context": t.context, "source": t.source, "question": t.question, "answer": t.answer}
+            for t in triplets
         )
-        answer = library.prompt("answer", language).with_examples(shown)
-        answer = answer.filled(principles=library.principles(language))
-        revise = library.prompt("revise", language).filled(principles=library.principles(language))
+        answer = library.answering("answer", language).with_examples(shown)
+        revise = library.answering("revise", language)
         verify = library.prompt("verify", language)
         answerable = library.prompt("answerable", language)
         unknown = library.prompt("unknown", language)
@@ -146,6 +148,7 @@ class Sizes:
             score=_units_around(score, "plain", len(score.examples)),
             annotated=len(shown),
             example=sum(map(count_units, texts)) / max(1, len(shown)),
+            audit=_units_of_audit(library, language, form) if library.is_own(language) else 0.0,
         )
 
 
@@ -158,6 +161,11 @@ def _units_of_weak(tree: Prompt, kind: Weakening, form: Form) -> float:
     """One example is drawn for each question, so that one of mean length stands for all of them."""
     weak = tree.weakened(kind, 0).with_examples(tree.examples).only("question")
     return _units_around(weak, form, len(tree.weakened(kind, 0).examples))
+
+
+def _units_of_audit(library: Library, language: str, form: Form) -> float:
+    prompt, principles = library.with_principles("audit", language)
+    return _units_around(prompt, form, len(prompt.examples)) + count_units(principles)
 
 
 def _units_around(prompt: Prompt, form: Form, shots: int) -> float:

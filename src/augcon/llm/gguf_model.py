@@ -19,6 +19,7 @@ from augcon.llm.cache import Progress
 from augcon.llm.hub import fetch_from_hub, parts_of
 from augcon.llm.local import LocalServers, Serving
 from augcon.llm.machine import free_memory, usable_cores
+from augcon.llm.window import demand_room
 from augcon.sections import HUB, ModelSettings
 
 __all__ = ["Header", "check_file", "file_bytes", "find_file", "fit", "read_header", "serve_file"]
@@ -65,16 +66,20 @@ class Header:
 
 
 async def serve_file(
-    settings: ModelSettings, request_tokens: int, progress: Progress | None = None
+    settings: ModelSettings,
+    request_tokens: int,
+    progress: Progress | None = None,
+    principle_tokens: int = 0,
 ) -> LocalServers:
     """Run the file that the settings name; one server, which also gives embeddings.
 
-    request_tokens  of the longest prompt and its reply
-    Raises SettingsError, MissingExtraError or AssetError.
+    request_tokens    of the longest prompt and its reply
+    principle_tokens  of the principles of the answers in it
+    Raises SettingsError, ExamplesError, MissingExtraError or AssetError.
     """
 
     def prepare() -> list[Serving]:
-        header, slots = check_file(settings, request_tokens, progress)
+        header, slots = check_file(settings, request_tokens, progress, principle_tokens)
         return [
             Serving(
                 path=str(header.path),
@@ -95,13 +100,17 @@ async def serve_file(
 
 
 def check_file(
-    settings: ModelSettings, request_tokens: int, progress: Progress | None = None
+    settings: ModelSettings,
+    request_tokens: int,
+    progress: Progress | None = None,
+    principle_tokens: int = 0,
 ) -> tuple[Header, int]:
     """The file's header, and how many requests it can work on at once here.
 
-    Raises SettingsError, MissingExtraError or AssetError where it cannot be run.
+    Raises SettingsError, ExamplesError, MissingExtraError or AssetError where it cannot be run.
     """
     header = read_header(find_file(settings.name, progress))
+    demand_room(str(header.path), header.context_tokens, principle_tokens)
     return header, fit(header, settings, request_tokens, free_memory())
 
 

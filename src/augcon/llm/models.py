@@ -34,6 +34,7 @@ from augcon.llm.limit import Limit
 from augcon.llm.openai import OpenAIModel
 from augcon.llm.places import Places
 from augcon.llm.warmest import WarmestFirst
+from augcon.llm.window import FEWEST_IN_DOUBT, demand_room
 from augcon.sections import ModelSettings
 
 __all__ = [
@@ -119,10 +120,12 @@ async def open_models(
     progress: Progress,
     request_tokens: int,
     budget: Budget,
+    principle_tokens: int = 0,
 ) -> AsyncIterator[Models]:
     """Start or reach the models that the settings name, and let go of them at the end.
 
-    request_tokens  of the longest prompt and its reply, which a model run here makes room for
+    request_tokens    of the longest prompt and its reply, which a model run here makes room for
+    principle_tokens  of what every answer is told, which must leave room for the rest
     """
 
     # A server of this machine that is gone does not come back by itself.
@@ -146,9 +149,25 @@ async def open_models(
         if settings.kind == "embedded":
             yield await _embedded(caller, settings, stack, remember, progress)
         elif settings.kind == "file":
-            yield await _file(caller, settings, stack, request_tokens, remember, progress)
+            told = (request_tokens, principle_tokens, remember, progress)
+            yield await _file(caller, settings, stack, *told)
         else:
+            await _demand_room(settings, principle_tokens)
             yield await _served(caller, settings, stack, remember)
+
+
+async def _demand_room(settings: ModelSettings, principle_tokens: int) -> None:
+    """Raise ExamplesError where a server tells a window that the principles do not leave room in.
+
+    Not asked about ordinary principles, so that a run asks no more than it needs.
+    """
+    if principle_tokens < FEWEST_IN_DOUBT:
+        return
+    for model in connect(settings, settings.name):
+        try:
+            demand_room(model.base_url, await model.window(), principle_tokens)
+        finally:
+            await model.close()
 
 
 async def _served(
@@ -219,12 +238,13 @@ async def _file(
     settings: ModelSettings,
     stack: AsyncExitStack,
     request_tokens: int,
+    principle_tokens: int,
     remember: Remember,
     progress: Progress,
 ) -> Models:
     from augcon.llm.gguf_model import serve_file
 
-    servers = await serve_file(settings, request_tokens, progress)
+    servers = await serve_file(settings, request_tokens, progress, principle_tokens)
     stack.push_async_callback(servers.close)
     (server,), (serving,) = servers.endpoints, servers.servings
     await _demand_same_model(remember, server.name)

@@ -92,6 +92,15 @@ class OpenAIModel:
         """The model names that the server says it serves."""
         return [str(row.get("id")) for row in await self._listed()]
 
+    async def window(self) -> int:
+        """How many tokens the server says that the model takes; 0 where it does not say."""
+        if self._window is None:
+            self._window = 0
+            with suppress(AugConError, TryAgain):
+                rows = await self._listed()
+                self._window = next((window_of(r) for r in rows if r.get("id") == self.name), 0)
+        return self._window
+
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
@@ -154,13 +163,8 @@ class OpenAIModel:
 
         Many servers give none; most of them say, where they list their models, how much fits.
         """
-        if self._window is None:
-            self._window = 0
-            with suppress(AugConError, TryAgain):
-                rows = await self._listed()
-                self._window = next((window_of(r) for r in rows if r.get("id") == self.name), 0)
         tokens = sum(about_tokens(text) for text in texts_of(request))
-        return 0 < self._window < tokens + request.sampling.max_tokens
+        return 0 < await self.window() < tokens + request.sampling.max_tokens
 
     def _fault(self, status: int, headers: Mapping[str, str], received: bytes) -> Exception:
         where = f"{self.base_url} (HTTP {status})"

@@ -1,12 +1,18 @@
 """The prompt files of a run: the built-in ones, each replaceable by a file of the user's.
 
-A folder of the user's is laid out as the package's own is, LANGUAGE/NAME.toml, and may hold as
-few of the files as he likes; whatever it lacks comes from the package.
+    LANGUAGE/NAME.toml             prompts
+    LANGUAGE/principles/SET.md     principles of the answers: one whole file for each ready set
+    LANGUAGE/annotated/SET.jsonl   annotated examples, which follow the principles of that name
+
+A folder of the user's is laid out as the package's own is, and may hold as few of the files as he
+likes; whatever it lacks comes from the package.
 """
 
 from __future__ import annotations
 
+import difflib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
@@ -15,10 +21,20 @@ from pathlib import Path
 from augcon.errors import ExamplesError
 from augcon.prompts.prompt import Prompt
 from augcon.records import Triplet, content_id
+from augcon.sections import STANDARD, names_a_file
 
 __all__ = ["LANGUAGES", "Library"]
 
 LANGUAGES = ("en", "zh")
+SOURCE = "{source}"  # in principles that ask for the name of the document
+LANGUAGE = "{language}"
+# The languages of answers, as prompts of each language call them.
+ANSWER_LANGUAGES = {
+    "en": {"context": "the language of the question", "en": "English", "zh": "Chinese"},
+    "zh": {"context": "与问题相同的语言", "en": "英语", "zh": "中文"},
+}
+LATIN_FOR_HAN = 4  # one Chinese letter says as much as so many Latin ones
+MOVED = {"principles.md": "principles/standard.md", "annotated.jsonl": "annotated/standard.jsonl"}
 INPUTS = {
     "tree": ("context",),
     "tree_boundary": ("sentences",),
@@ -29,6 +45,7 @@ INPUTS = {
     "verify": ("context", "question", "answer", "claim"),
     "answerable": ("context", "question"),
     "unknown": ("context", "question"),
+    "audit": ("principles", "context", "question", "answer"),
     "judge": ("question", "reference", "answer"),
     "granularity": ("context", "question"),
     "score": ("context", "question"),
@@ -36,6 +53,7 @@ INPUTS = {
     "tuned_question": ("context",),
     "tuned_answer": ("window",),
 }
+OPTIONAL = {"answer": "source", "revise": "source", "audit": "source"}  # inputs; for principles
 OUTPUTS = {
     "tree": ("question", "first", "second"),
     "tree_boundary": ("question", "last"),
@@ -46,6 +64,7 @@ OUTPUTS = {
     "verify": ("evidence", "verdict"),
     "answerable": ("evidence", "verdict"),
     "unknown": ("answer",),
+    "audit": ("finding", "verdict"),
     "judge": ("reason", "grade"),
     "granularity": ("granularity",),
     "score": ("score",),
@@ -56,7 +75,7 @@ OUTPUTS = {
 PROMPTS = (
     *("tree", "tree_boundary", "tree_assign", "decontextualise"),
     *("granularity", "score", "answer", "revise", "verify", "answerable"),
-    *("unknown", "judge"),
+    *("unknown", "audit", "judge"),
 )
 # Of the embedded model, which reads English.
 SMALL_PROMPTS = {"en": ("small_question", "tuned_question", "tuned_answer"), "zh": ()}
@@ -64,11 +83,16 @@ SMALL_PROMPTS = {"en": ("small_question", "tuned_question", "tuned_answer"), "zh
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """Where prompts, principles and annotated examples come from."""
+    """Where prompts, principles and annotated examples come from.
+
+    chosen      the set of principles: its name, or a file of the user's
+    answers_in  the language of answers: "context" for that of their context, "en" or "zh"
+    """
 
     folder: Path | None = None
-    principles_file: Path | None = None
+    chosen: str = STANDARD
     examples_file: Path | None = None
+    answers_in: str = "context"
 
     def prompt(self, name: str, language: str) -> Prompt:
         """The prompt of this name for texts in this language (English for all but Chinese)."""
@@ -88,24 +112,58 @@ class Library:
 
     def principles(self, language: str) -> str:
         """The response principles P (section 3.3 of the paper), as text."""
-        path = self.principles_file or self._find(prompt_language(language), "principles.md")
+        path = self._principles_path(prompt_language(language))
         text = _read(path).strip()
         if not text:
             raise ExamplesError(f"{path}: holds no principle; write some or drop the setting")
         return text
 
+    def with_principles(self, name: str, language: str) -> tuple[Prompt, str]:
+        """A prompt and the principles that go with it: one that can be given the source is given
+        it where they ask for it, and is not otherwise."""
+        prompt, principles = self.prompt(name, language), self.principles(language)
+        if SOURCE not in principles:
+            return prompt.without("source"), principles
+        labelled = prompt if name in OPTIONAL else self.prompt("answer", language)
+        labels = [field.label for field in labelled.inputs if field.key == "source"]
+        if not labels:
+            path = self.path_of(name, language)
+            raise ExamplesError(f"{path}: the principles hold {SOURCE}, and it has no such input")
+        return prompt, principles.replace(SOURCE, labels[0])
+
+    def answering(self, name: str, language: str) -> Prompt:
+        """`answer`, `revise` or `unknown`, with the principles and the language of answers filled in."""
+        prompt, principles = self.with_principles(name, language)
+        told = answer_language(prompt.language, self.answers_in)
+        return prompt.filled(principles=principles, language=told)
+
     def triplets(self, language: str) -> tuple[Triplet, ...]:
         """The annotated examples E_R for a language.
 
-        Those of the user's file that are in this language, or the built-in ones without a file.
+        Those of the user's file that are in this language, or those of the set without a file;
+        where answers have a language of their own, those whose answer is in it.
         """
         spoken = prompt_language(language)
-        if self.examples_file is None:
-            return read_triplets(self._find(spoken, "annotated.jsonl"), spoken)
-        own = read_triplets(self.examples_file)
-        if not own:
+        found = read_triplets(
+            self._annotated_path(spoken), None if self.examples_file is not None else spoken
+        )
+        if self.examples_file is not None and not found:
             raise ExamplesError(f"{self.examples_file}: holds no annotated example")
-        return tuple(t for t in own if prompt_language(t.language) == spoken)
+        return tuple(
+            triplet
+            for triplet in found
+            if prompt_language(triplet.language) == spoken
+            and self.answers_in in ("context", _written_in(triplet.answer))
+        )
+
+    def is_own(self, language: str) -> bool:
+        """Whether principles or annotated examples are the user's: not, word for word, ours."""
+        spoken = prompt_language(language)
+        for path in (self._principles_path(spoken), self._annotated_path(spoken)):
+            ready = built_in(spoken, path.parent.name, path.name)
+            if not ready.is_file() or _read(ready) != _read(path):
+                return True
+        return False
 
     def fingerprint(self) -> str:
         """An id of everything that the files hold: it changes when any of them does."""
@@ -124,13 +182,68 @@ class Library:
         for language in LANGUAGES:
             for name in prompt_names(language):
                 self.prompt(name, language)
-            self.principles(language)
+            self._demand_placeholders(language)
             self.triplets(language)
 
+    def sets(self) -> list[str]:
+        """The names of the sets of principles that there are."""
+        found = {
+            path.stem
+            for language in LANGUAGES
+            for folder in self._folders(language)
+            for path in (folder / "principles").glob("*.md")
+        }
+        return sorted(found, key=lambda name: (name != STANDARD, name))
+
+    def _demand_placeholders(self, language: str) -> None:
+        """A file that was left where it is no longer read is told, and so is a prompt of the user's
+        that cannot say what is asked of it."""
+        for old, new in MOVED.items():
+            if self.folder is not None and (path := self.folder / language / old).exists():
+                where = self.folder / language / new
+                raise ExamplesError(f"{path}: is not read any more; move it to {where}")
+        for name in ("answer", "revise", "unknown"):
+            self.answering(name, language)
+            if self.answers_in != "context" and LANGUAGE not in self.prompt(name, language).told:
+                path = self.path_of(name, language)
+                raise ExamplesError(
+                    f"{path}: answers.language is {self.answers_in!r}, and its instruction has no "
+                    f"{LANGUAGE}, where that would be told"
+                )
+        self.with_principles("audit", language)
+
+    def _principles_path(self, language: str) -> Path:
+        """Of a set that is there in one language only, that one."""
+        if names_a_file(self.chosen):
+            return Path(self.chosen)
+        for spoken in (language, *LANGUAGES):
+            path = self._find(spoken, f"principles/{self.chosen}.md")
+            if path.is_file():
+                return path
+        there = self.sets()
+        near = difflib.get_close_matches(self.chosen, there, n=1)
+        meant = f"; did you mean {near[0]!r}" if near else ""
+        raise ExamplesError(
+            f"answers.principles = {self.chosen!r}: no such set{meant}; there are "
+            f"{', '.join(there)}; a file of yours is given with its path or its ending, .md or .txt"
+        )
+
+    def _annotated_path(self, language: str) -> Path:
+        """The user's file, else that of the set, else the standard one."""
+        if self.examples_file is not None:
+            return self.examples_file
+        name = STANDARD if names_a_file(self.chosen) else self.chosen
+        path = self._find(language, f"annotated/{name}.jsonl")
+        return path if path.is_file() else self._find(language, f"annotated/{STANDARD}.jsonl")
+
     def _find(self, language: str, name: str) -> Path:
-        if self.folder is not None and (own := self.folder / language / name).is_file():
-            return own
-        return built_in(language, name)
+        paths = [folder / name for folder in self._folders(language)]
+        return next((path for path in paths if path.is_file()), paths[-1])
+
+    def _folders(self, language: str) -> Iterator[Path]:
+        if self.folder is not None:
+            yield self.folder / language
+        yield built_in(language)
 
 
 @lru_cache(maxsize=64)
@@ -141,7 +254,8 @@ def _load(path: Path, changed: int, name: str, language: str) -> Prompt:
         ("inputs", prompt.inputs, INPUTS.get(name)),
         ("outputs", prompt.outputs, OUTPUTS.get(name)),
     ):
-        if wanted is not None and (got := tuple(field.key for field in fields)) != wanted:
+        got = tuple(field.key for field in fields if field.key != OPTIONAL.get(name))
+        if wanted is not None and got != wanted:
             told = f"must be {', '.join(wanted)}, not {', '.join(got) or 'none'}"
             raise ExamplesError(f"{path}: the {what} {told}")
     return prompt
@@ -152,9 +266,14 @@ def prompt_names(language: str) -> tuple[str, ...]:
     return (*PROMPTS, *SMALL_PROMPTS[language])
 
 
-def built_in(language: str, name: str) -> Path:
+def built_in(language: str, *names: str) -> Path:
     """A file of the package's own. The package is always installed unpacked."""
-    return Path(str(resources.files("augcon.prompts").joinpath(language, name)))
+    return Path(str(resources.files("augcon.prompts").joinpath(language, *names)))
+
+
+def answer_language(language: str, wanted: str) -> str:
+    """The language that answers are to have ("context", "en" or "zh"), told in `language`."""
+    return ANSWER_LANGUAGES[prompt_language(language)][wanted]
 
 
 def prompt_language(language: str) -> str:
@@ -163,7 +282,8 @@ def prompt_language(language: str) -> str:
 
 
 def read_triplets(path: Path, language: str | None = None) -> tuple[Triplet, ...]:
-    """Annotated examples from JSONL lines with `context`, `question` and `answer`.
+    """Annotated examples from JSONL lines with `context`, `question`, `answer`, and `source` for
+    principles that ask for it.
 
     The language of a line is its `language` field, else `language`, else found from its letters.
     Raises ExamplesError with file, line and the missing field.
@@ -185,11 +305,21 @@ def _triplet(line: str, where: str, language: str | None) -> Triplet:
             raise ExamplesError(f"{where}: an annotated example needs a text {key!r}")
     context, question, answer = (raw[key].strip() for key in ("context", "question", "answer"))
     spoken = str(raw.get("language") or language or _guess(question))
-    return Triplet.of(context, question, answer, spoken)
+    source = raw.get("source", "")
+    if not isinstance(source, str):
+        raise ExamplesError(f"{where}: the source of an annotated example must be a text")
+    return Triplet.of(context, question, answer, spoken, source.strip())
 
 
 def _guess(text: str) -> str:
     return "zh" if any("一" <= letter <= "鿿" for letter in text) else "en"
+
+
+def _written_in(text: str) -> str:
+    """By script. A name in Chinese letters makes no English text Chinese."""
+    han = sum("一" <= letter <= "鿿" for letter in text)
+    latin = sum(letter.isascii() and letter.isalpha() for letter in text)
+    return "zh" if han * LATIN_FOR_HAN > latin else "en"
 
 
 def _read(path: Path) -> str:

@@ -140,12 +140,18 @@ class Prompt:
     def with_examples(self, examples: tuple[Example, ...]) -> Prompt:
         return replace(self, examples=examples)
 
+    def without(self, key: str) -> Prompt:
+        """This prompt without that input, if it has it."""
+        return replace(self, inputs=tuple(f for f in self.inputs if f.key != key))
+
     def filled(self, **placeholders: str) -> Prompt:
-        """This prompt with {placeholders} of its instruction filled in."""
-        instruction = self.instruction
+        """This prompt with {placeholders} of its instruction and its outputs filled in."""
+        instruction, outputs = self.instruction, self.outputs
         for key, value in placeholders.items():
-            instruction = instruction.replace("{" + key + "}", value)
-        return replace(self, instruction=instruction)
+            named = "{" + key + "}"
+            instruction = instruction.replace(named, value)
+            outputs = tuple(replace(f, describe=f.describe.replace(named, value)) for f in outputs)
+        return replace(self, instruction=instruction, outputs=outputs)
 
     def messages(self, values: Values, form: Form) -> tuple[Message, ...]:
         """Chat messages: the instruction, each example as two turns, then the item itself."""

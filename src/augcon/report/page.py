@@ -63,6 +63,7 @@ def write_report(run: Run) -> None:
         forecast=_forecast(books),
         scorer=_scorer(steps.get("scorer")),
         examples=_examples(steps),
+        audit=_audits(steps),
         granularity=_granularity(books),
         shape=_bars(shape),
         documents=_bars(seen.documents),
@@ -187,6 +188,27 @@ def _search(step: Mapping[str, Any]) -> str:
     return (
         f"{len(step['examples'])} examples, the best of {len(step['trials'])} sets by the model's "
         f"own grades (1 to 5): {grades}."
+    )
+
+
+def _audits(steps: Mapping[str, Any]) -> str:
+    """What was found in annotated examples of the user's own; empty where there are none."""
+    found = [step for name, step in steps.items() if name.startswith("audit-")]
+    told = [each for step in found for each in step["found"]]
+    if not found:
+        return ""
+    looked_at = sum(step["examples"] for step in found)
+    doubted = len({each["id"] for each in told})
+    rows = "".join(
+        f"<tr><td>{escape(each['question'])}</td><td>{escape(each['reason'])}</td>"
+        f"<td>{escape(each['detail'])}</td></tr>"
+        for each in told
+    )
+    heading = "<tr><th>annotated example</th><th>reason</th><th>what was found</th></tr>"
+    table = f"<table>{heading}{rows}</table>" if rows else ""
+    return (
+        f"<p>{looked_at} annotated examples were looked at, because they or the principles are "
+        f"your own; something is wrong with {doubted}. They are used as they are.</p>{table}"
     )
 
 

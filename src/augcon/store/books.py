@@ -120,6 +120,7 @@ class Books:
     unknown   how many of the pairs say that something is not known
     models    under which names the servers answered, and how often
     asked     the names of the models that were asked
+    doubted   how many annotated examples of the user's own have something wrong with them
     """
 
     stages: Mapping[str, StageBooks]
@@ -135,6 +136,7 @@ class Books:
     unknown: int
     models: Mapping[str, int]
     asked: frozenset[str]
+    doubted: int
 
     @property
     def others(self) -> list[str]:
@@ -168,6 +170,7 @@ class Books:
             "cost": self.cost,
             "ranking": self.ranking,
             "warning": self.warning,
+            "doubted_examples": self.doubted,
             "models": dict(self.models),
             "seconds": round(self.seconds, 1),
             "balanced": self.balanced,
@@ -221,7 +224,7 @@ def read_books(database: Database, prices: tuple[float, float] | None = None) ->
         *(stages, _granularity(database), calls, seconds, cost, state),
         *(_ranking(scorer), scorer.get("warning", ""), finished, forecast),
         _number(database, UNKNOWN),
-        *(models, frozenset(asked)),
+        *(models, frozenset(asked), _doubted(database)),
     )
 
 
@@ -259,6 +262,12 @@ def _scorer_step(database: Database) -> dict[str, Any]:
     row = database.row("SELECT output FROM steps WHERE name = 'scorer' ORDER BY rowid DESC LIMIT 1")
     found: dict[str, Any] = json.loads(row["output"]) if row is not None else {}
     return found
+
+
+def _doubted(database: Database) -> int:
+    """Annotated examples with a finding, by the steps that looked at them."""
+    rows = database.rows("SELECT output FROM steps WHERE name LIKE 'audit-%'")
+    return len({each["id"] for row in rows for each in json.loads(row["output"])["found"]})
 
 
 def _contrasts(books: dict[str, Any]) -> StageBooks:
