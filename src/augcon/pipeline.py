@@ -13,6 +13,7 @@ import asyncio
 import time
 
 from augcon.admission import cut_id, cut_roots
+from augcon.answer import Responder
 from augcon.assemble import (
     assemble_checking,
     assemble_classifier,
@@ -25,7 +26,7 @@ from augcon.config import Settings
 from augcon.corpus import Corpus
 from augcon.engine import each
 from augcon.errors import BudgetSpentError
-from augcon.export import write_dataset
+from augcon.export import write_dataset, write_examples
 from augcon.fitting import choose_pilot, prepare_scorer
 from augcon.forecast import ASSUMED, Served, expect
 from augcon.llm.budget import Budget, Spent
@@ -138,10 +139,16 @@ def _prepared(
         watch.go_on_to("questions and answers")
         return made
 
+    async def make_responder() -> Responder:
+        languages = run.ledger.languages()
+        made = await prepare_responder(
+            settings, models, library, languages, run.remember, watch.say
+        )
+        write_examples(run.ledger.steps(), run.folder / "examples")
+        return made
+
     scorer = group.create_task(make_scorer())
-    responder = group.create_task(
-        prepare_responder(settings, models, library, run.ledger.languages(), run.remember)
-    )
+    responder = group.create_task(make_responder())
     checking = assemble_checking(settings, models, library)
     classifier = assemble_classifier(settings, models, library)
     selection, passes = settings.selection, settings.tree.max_passes

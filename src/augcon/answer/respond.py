@@ -7,10 +7,11 @@ instruction, principles and examples are pruned.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from augcon.answer.examples import Examples, is_apart
 from augcon.llm.base import Sampling
 from augcon.prompts import Asker, Library
 from augcon.prompts.library import prompt_language
@@ -37,23 +38,19 @@ class Responder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class GenerateResponder:
-    """The model writes the answer.
-
-    examples  E_R* by prompt language; a language without any is answered zero-shot
-    """
+    """The model writes the answer, shown E_R* or other examples."""
 
     asker: Asker
     library: Library
-    examples: Mapping[str, Sequence[Triplet]]
+    examples: Examples
     sampling: Sampling
     languages: frozenset[str] | None = None
 
     async def respond(self, question: Question) -> str:
         spoken = prompt_language(question.context.language)
         seed = self.asker.caller.seed_for("answer", question.id)
-        return await self.answer(
-            question.context.text, question.text, spoken, self.examples.get(spoken, ()), seed
-        )
+        shots = await self.examples.of(question.context.text, question.text, spoken)
+        return await self.answer(question.context.text, question.text, spoken, shots, seed)
 
     async def revise(self, question: Question, answer: str, finding: str) -> str:
         spoken = prompt_language(question.context.language)
@@ -75,7 +72,7 @@ class GenerateResponder:
         others = tuple(
             {"context": t.context, "question": t.question, "answer": t.answer}
             for t in shots
-            if t.question != question and t.context != context
+            if is_apart(t, context, question)
         )
         prompt = self.library.prompt("answer", language).with_examples(others)
         prompt = prompt.filled(principles=self.library.principles(language))

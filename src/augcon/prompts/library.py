@@ -94,14 +94,13 @@ class Library:
     def triplets(self, language: str) -> tuple[Triplet, ...]:
         """The annotated examples E_R for a language.
 
-        Those of the user's file that are in this language, or the built-in ones without a file.
+        Those of the user's file that are in this language, which may be none, or the built-in ones
+        without a file.
         """
         spoken = prompt_language(language)
         if self.examples_file is None:
             return read_triplets(self._find(spoken, "annotated.jsonl"), spoken)
         own = read_triplets(self.examples_file)
-        if not own:
-            raise ExamplesError(f"{self.examples_file}: holds no annotated example")
         return tuple(t for t in own if prompt_language(t.language) == spoken)
 
     def fingerprint(self) -> str:

@@ -12,6 +12,7 @@ from string import Template
 from typing import Any
 
 from augcon.records import Granularity, Pair
+from augcon.report.examples import tell_examples
 from augcon.store import Books, Run, write_atomically
 
 __all__ = ["write_report"]
@@ -52,7 +53,8 @@ def write_report(run: Run) -> None:
     books = run.books()
     seen = _look_at(run.ledger.pairs(), books.pairs)
     shape = {f"depth {depth}, {kind}": n for (depth, kind), n in sorted(seen.shape.items())}
-    steps = {name: json.loads(output) for name, output in run.ledger.steps().items()}
+    steps = run.ledger.steps()
+    scorer = json.loads(steps["scorer"]) if "scorer" in steps else None
     page = resources.files("augcon.report").joinpath("page.html").read_text(encoding="utf-8")
     filled = Template(page).substitute(
         title=escape(run.folder.absolute().name),
@@ -61,8 +63,8 @@ def write_report(run: Run) -> None:
         balance="The books balance." if books.balanced else _bad("The books do not balance."),
         calls=_calls(books),
         forecast=_forecast(books),
-        scorer=_scorer(steps.get("scorer")),
-        examples=_examples(steps),
+        scorer=_scorer(scorer),
+        examples=tell_examples(steps),
         granularity=_granularity(books),
         shape=_bars(shape),
         documents=_bars(seen.documents),
@@ -167,25 +169,6 @@ def _held_out(step: Mapping[str, Any]) -> str:
     return (
         "<table><tr><th>worse question</th><th class='n'>held-out pair accuracy</th>"
         f"<th class='n'>95 % interval</th><th class='n'>pairs</th></tr>{rows}</table>"
-    )
-
-
-def _examples(steps: Mapping[str, Any]) -> str:
-    told = [
-        f"<p>{name.removeprefix('examples-')}: {_search(step)}</p>"
-        for name, step in steps.items()
-        if name.startswith("examples-")
-    ]
-    return "".join(told) or "<p>None are used: answers are sentences of their context.</p>"
-
-
-def _search(step: Mapping[str, Any]) -> str:
-    if not step["searched"]:
-        return f"{len(step['examples'])} examples, not searched ({escape(step['why'])})."
-    grades = ", ".join(f"{trial['grade']:.2f}" for trial in step["trials"])
-    return (
-        f"{len(step['examples'])} examples, the best of {len(step['trials'])} sets by the model's "
-        f"own grades (1 to 5): {grades}."
     )
 
 
