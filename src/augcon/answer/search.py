@@ -10,7 +10,8 @@ All go through the items in one order, each past those that it holds or that sha
 question with it. So two sets are never judged on quite the same items, and a set that holds a hard
 one is spared it: sets are compared by what they add to the grade of an item (`on_same_items`), ties
 by what they add to the lexical agreement (ROUGE-L F1), then the earlier one. The first is the set
-that would be used without a search: another takes its place only where it was found better.
+that would be used without a search. It goes through to the end, with one place in every half, so
+that another takes its place only where it was found better.
 """
 
 from __future__ import annotations
@@ -84,11 +85,15 @@ class Found:
 
 @dataclass(slots=True)
 class _Candidate:
-    """A set with the items that it may be asked, in order, and the grades it has so far by item."""
+    """A set with the items that it may be asked, in order, and the grades it has so far by item.
+
+    unsearched  it is the one that is used without a search
+    """
 
     place: int
     shots: tuple[Triplet, ...]
     items: list[Triplet]
+    unsearched: bool
     grades: dict[str, Grade] = field(default_factory=dict)
     abandoned: int | None = None
 
@@ -155,10 +160,7 @@ class Search:
             curve.append(Round(spent, standing.grades[left[0].place]))
             if len(left) <= LAST:
                 break
-            half = math.ceil(len(left) / 2)
-            for candidate in left[half:]:
-                candidate.abandoned = len(curve)
-            left = left[:half]
+            left = _halved(left, len(curve))
         return Found(_best_first(candidates) if curve else (), tuple(curve))
 
     def _asked(self, left: Sequence[_Candidate], budget: int) -> list[tuple[_Candidate, Triplet]]:
@@ -171,14 +173,18 @@ class Search:
         draw = random.Random(seed_of(self.seed, "examples", language))  # noqa: S311
         order = draw.sample(list(annotated), len(annotated))
         size = min(self.shots, len(annotated) - 1)
-        sets = {tuple(annotated[:size]): None}
+        first = tuple(annotated[:size])
+        sets = {first: None}
         for _ in range(DRAWS * self.trials):
             if len(sets) == self.trials:
                 break
             sets[tuple(draw.sample(list(annotated), size))] = None
-        found = [(shots, [item for item in order if _may_be_asked(item, shots)]) for shots in sets]
-        with_items = [(shots, items) for shots, items in found if items]
-        return [_Candidate(place, *candidate) for place, candidate in enumerate(with_items)]
+        items = {shots: [item for item in order if _may_be_asked(item, shots)] for shots in sets}
+        judged = [shots for shots in sets if items[shots]]
+        return [
+            _Candidate(place, shots, items[shots], shots == first)
+            for place, shots in enumerate(judged)
+        ]
 
     async def _tried(self, item: Triplet, shots: Sequence[Triplet], language: str) -> Grade:
         seed = seed_of(self.seed, "try", item.id, *(t.id for t in shots))
@@ -233,6 +239,18 @@ def _share(budget: int, sets: int) -> int:
         return 0
     rounds = math.ceil(math.log2(sets))
     return max(1, budget // rounds // sets)
+
+
+def _halved(ranked: Sequence[_Candidate], number: int) -> list[_Candidate]:
+    """The better half after this round, the unsearched set always among it."""
+    half = math.ceil(len(ranked) / 2)
+    better, worse = list(ranked[:half]), list(ranked[half:])
+    for place, candidate in enumerate(worse):
+        if candidate.unsearched:
+            better[-1], worse[place] = candidate, better[-1]
+    for candidate in worse:
+        candidate.abandoned = number
+    return better
 
 
 def _may_be_asked(item: Triplet, shots: Sequence[Triplet]) -> bool:

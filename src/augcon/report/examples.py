@@ -14,9 +14,9 @@ WIDTH, HEIGHT = 340, 150  # of the curve
 LEFT, RIGHT, TOP, BOTTOM = 30, 12, 10, 34  # around it
 LOWEST, HIGHEST = 1, 5  # grades
 FAIR = (
-    "The sets by the places of their examples among the annotated ones. Each answers questions that "
-    "are not its own, so that no two are judged on the same ones: they are compared by the grade at "
-    "equal questions, which the other grades tell. The marked set is that of no search."
+    "A set is told by the places of its examples among the annotated ones; * is the one that is "
+    "used without a search. Each answers questions that are not its own. So that a set which is "
+    "spared a hard question does not win by that, their grades at equal questions are compared."
 )
 
 
@@ -44,35 +44,47 @@ def _told(language: str, step: Mapping[str, Any]) -> str:
 
 
 def _how(step: Mapping[str, Any]) -> str:
-    number, among = len(step["examples"]), len(step["annotated"])
-    passed = sum(one["example"] is not None for one in step["tried"])
-    told = {
-        "search": f"{number} examples, the best of {len(step['trials'])} sets of {among} annotated "
-        f"ones by the model's own grades (1 to 5){_gain(step)}.",
-        "first": f"{number} annotated examples, the first of {among}, not searched.",
-        "nearest": f"for each question the closest of {among} annotated examples, by embedding.",
-        "bootstrapped": f"{number} answers of the model's own to annotated questions, the best of "
-        f"{passed} that passed every check with grade 4 or 5 (of {len(step['tried'])} tried).",
-        "none": "",
-    }[step["how"]]
     why = escape(step["why"])
-    return f"{told} {why[:1].upper()}{why[1:]}{'.' if why else ''}".strip()
+    return f"{_what(step)} {why[:1].upper()}{why[1:]}{'.' if why else ''}".strip()
+
+
+def _what(step: Mapping[str, Any]) -> str:
+    number, among = len(step["examples"]), len(step["annotated"])
+    match step["how"]:
+        case "search":
+            return (
+                f"{number} examples, the best of {len(step['trials'])} sets of {among} annotated "
+                f"ones by the model's own grades (1 to 5){_gain(step)}."
+            )
+        case "bootstrapped":
+            passed = sum(one["example"] is not None for one in step["tried"])
+            return (
+                f"{number} of the model's own answers to annotated questions, the best of {passed} "
+                f"that passed every check with grade 4 or 5 (of {len(step['tried'])} tried)."
+            )
+        case "nearest":
+            return f"for each question the closest of {among} annotated examples, by embedding."
+        case "first":
+            return f"{number} annotated examples, the first of {among}, not searched."
+    return ""
 
 
 def _gain(step: Mapping[str, Any]) -> str:
     """The winner beside the set of no search, where that was judged."""
     best = step["trials"][0]
-    first = [trial for trial in step["trials"] if _is_unsearched(trial, step)]
-    if not first or first[0] is best:
-        return f": {best['fair']:.2f}, the first ones in order"
-    return (
-        f": {best['fair']:.2f} at equal questions, against {first[0]['fair']:.2f} without a search"
-    )
+    if _is_unsearched(best, step):
+        return f": {best['fair']:.2f}, and no other set was found to be better"
+    told = f": {best['fair']:.2f} at equal questions"
+    for trial in step["trials"]:
+        if _is_unsearched(trial, step):
+            told += f", against {trial['fair']:.2f} without a search"
+    return told
 
 
 def _is_unsearched(trial: Mapping[str, Any], step: Mapping[str, Any]) -> bool:
     ids: list[str] = trial["examples"]
-    return ids == step["annotated"][: len(ids)]
+    first: list[str] = step["annotated"][: len(ids)]
+    return ids == first
 
 
 def _cost(cost: Mapping[str, int]) -> str:
@@ -161,5 +173,5 @@ def _curve(rounds: Sequence[Mapping[str, float]]) -> str:
         f"<svg class='curve' viewBox='0 0 {WIDTH} {HEIGHT}' width='{WIDTH}' height='{HEIGHT}' "
         f"role='img' aria-label='best grade by answers graded'>{lines}"
         f"<polyline points='{path}'/>{dots}"
-        f"<text x='{LEFT}' y='{HEIGHT - 4}'>answers graded, and the best set&#39;s grade</text></svg>"
+        f"<text x='{LEFT}' y='{HEIGHT - 4}'>grade of the best set by answers graded</text></svg>"
     )
