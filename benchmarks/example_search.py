@@ -40,6 +40,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -246,7 +247,7 @@ def settings_of(given: argparse.Namespace, choose: str = BASE, seed: int = 0) ->
     return load_settings(given.config, told)
 
 
-async def measured(given: argparse.Namespace) -> dict[str, object]:
+async def measured(given: argparse.Namespace) -> dict[str, Any]:
     settings, meter = settings_of(given), Meter()
     readable = readable_languages(settings)
     opened = open_models(
@@ -285,7 +286,7 @@ def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def read_command_line() -> argparse.Namespace:
+def read_command_line(said: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--model", default="embedded")
@@ -296,12 +297,13 @@ def read_command_line() -> argparse.Namespace:
         parser.add_argument(f"--{name}", type=int, default=default)
     for name, default in (("shots", 4), ("trials", 6), ("budget", 36)):
         parser.add_argument(f"--{name}", type=int, default=default)
-    return parser.parse_args()
+    return parser.parse_args(said)
 
 
-def main() -> None:
-    given = read_command_line()
-    print(json.dumps(asyncio.run(measured(given)), indent=1, ensure_ascii=False))
+def main(said: Sequence[str] | None = None) -> dict[str, Any]:
+    told = asyncio.run(measured(read_command_line(said)))
+    print(json.dumps(told, indent=1, ensure_ascii=False))
+    return told
 
 
 if __name__ == "__main__":

@@ -278,8 +278,8 @@ class AnswerSettings(Strict):
     examples: Path | None = Field(None, description="JSONL of annotated context, question, answer")
     choose: Literal["search", "first", "nearest", "bootstrapped", "none"] = Field(
         "search",
-        description="few-shot examples: the best set found; the first ones; those closest to each "
-        "question; the model's own verified answers; or none",
+        description="which few-shot examples: search (the best set found), first, nearest (to each "
+        "question, by embedding), bootstrapped (the model's own verified answers) or none",
     )
     shots: int = Field(4, ge=0, description="few-shot examples in the answering prompt")
     search_trials: int = Field(6, ge=2, description="example sets tried; the worse are abandoned")
