@@ -3,7 +3,7 @@
     python -m benchmarks.example_search DATA --model NAME --base-url URL [--config FILE]
     python -m benchmarks.example_search DATA [--model embedded | PATH.gguf]
         [--seeds 5] [--pool 12] [--held-out 12] [--languages en zh] [--shots 4] [--units 120]
-        [--trials 6] [--budget 36]
+        [--trials 8] [--budget 48]
 
 DATA   the folder with `dev/` (see SOURCES.md there): questions that people answered in sentences of
        their own, clapnq_longform (English) and multifieldqa_zh (Chinese)
@@ -295,7 +295,7 @@ def read_command_line(said: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--languages", nargs="+", choices=tuple(SETS), default=list(SETS))
     for name, default in (("seeds", 5), ("pool", 12), ("held-out", 12), ("units", 120)):
         parser.add_argument(f"--{name}", type=int, default=default)
-    for name, default in (("shots", 4), ("trials", 6), ("budget", 36)):
+    for name, default in (("shots", 4), ("trials", 8), ("budget", 48)):
         parser.add_argument(f"--{name}", type=int, default=default)
     return parser.parse_args(said)
 

@@ -282,9 +282,9 @@ class AnswerSettings(Strict):
         "question, by embedding), bootstrapped (the model's own verified answers) or none",
     )
     shots: int = Field(4, ge=0, description="few-shot examples in the answering prompt")
-    search_trials: int = Field(6, ge=2, description="example sets tried; the worse are abandoned")
+    search_trials: int = Field(8, ge=2, description="example sets tried; the worse are abandoned")
     search_budget: Count = Field(
-        36, description="annotated questions answered and graded at most, in each language"
+        48, description="annotated questions answered and graded at most, in each language"
     )
 
     @property
@@ -294,7 +294,7 @@ class AnswerSettings(Strict):
 
     @model_validator(mode="after")
     def _tries_every_set(self) -> AnswerSettings:
-        if self.search_budget < self.search_trials:
+        if self.choose == "search" and self.search_budget < self.search_trials:
             raise ValueError(
                 f"search_budget ({self.search_budget}) must not be below search_trials "
                 f"({self.search_trials}): every set answers one question at least"

@@ -186,7 +186,7 @@ def test_examples_that_are_not_chosen_by_the_model_cost_no_call_before_the_run()
 
 def test_a_search_is_foreseen_by_its_sets_and_its_budget() -> None:
     """Of the eight built-in examples of each language four are left to be asked about."""
-    assert of_examples(choose="search").texts.before == 2 * 2 * (6 * 2 + 3 * 2)
+    assert of_examples(choose="search").texts.before == 2 * 2 * (8 * 2 + 4 * 2)
     assert of_examples(choose="search", search_trials=2).texts.before == 2 * 2 * 8
     few = of_examples(choose="search", search_trials=2, search_budget=2)
     assert few.texts.before == 2 * 2 * 2
