@@ -43,7 +43,7 @@ max_passes = 1
 [scorer]
 kind = "heuristic"
 [answers]
-search_trials = 0
+choose = "first"
 """
 
 

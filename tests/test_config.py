@@ -55,8 +55,10 @@ def test_a_setting_that_is_like_no_other_is_told_without_a_guess() -> None:
         ("selection.similarity", 2),
         ("scorer.kind", "best"),
         ("scorer.held_out", 1),
-        ("answers.shots", 0),
-        ("answers.search_trials", -1),
+        ("answers.shots", -1),
+        ("answers.choose", "best"),
+        ("answers.search_trials", 1),
+        ("answers.search_budget", 7),
         ("model.concurrency", 0),
         ("model.tries", 0),
         ("model.timeout", 0),
@@ -162,6 +164,20 @@ def test_what_only_a_training_with_torch_uses_is_refused_for_other_scorers(
     for trained in ("lora", "cross-encoder"):
         settings = load_settings(overrides={**said, "scorer.kind": trained})
         assert getattr(settings.scorer, key) == value
+
+
+def test_only_a_search_needs_an_answer_for_each_of_its_sets() -> None:
+    few = {"answers.search_trials": 10, "answers.search_budget": 9}
+    with pytest.raises(SettingsError, match=r"search_budget \(9\) must not be below search_trials"):
+        load_settings(overrides=few)
+    assert load_settings(overrides={**few, "answers.choose": "bootstrapped"})
+
+
+def test_nearest_examples_and_no_embeddings_do_not_go_together() -> None:
+    nearest = {"answers.choose": "nearest", "model.embeddings": "off"}
+    with pytest.raises(SettingsError, match=r'answers\.choose = "nearest" needs embeddings'):
+        load_settings(overrides={**SERVER, **nearest})
+    assert load_settings(overrides={**SERVER, "answers.choose": "nearest"})
 
 
 def test_a_linear_scorer_and_no_embeddings_do_not_go_together() -> None:

@@ -7,11 +7,12 @@ only their own interface, and the pipeline knows none of it.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from augcon.answer import (
     AnswerableCheck,
     Checking,
+    Examples,
     GenerateResponder,
     LexicalVerifier,
     ModelVerifier,
@@ -29,7 +30,6 @@ from augcon.llm.models import Models
 from augcon.prompts import Asker, Exchange, Library, Prompt
 from augcon.prompts.library import LANGUAGES
 from augcon.prompts.size import prompt_tokens, tokens_per_unit
-from augcon.records import Triplet
 from augcon.scorer import JudgeScorer
 from augcon.sections import Split
 from augcon.select import Classifier
@@ -42,6 +42,7 @@ from augcon.tree.split import ComputedDivider, Questions, Splitter
 __all__ = [
     "EXAMPLE_UNITS",
     "NO_EMBEDDINGS",
+    "NO_NEAREST",
     "PROMPTED",
     "assemble_checking",
     "assemble_classifier",
@@ -72,6 +73,10 @@ PROMPTED: Mapping[Split, type[PromptedDivider]] = {
 NO_EMBEDDINGS = (
     'tree.split = "semantic" needs embeddings, and the server serves none: name a model that it '
     "does serve them of as model.embeddings, or choose another tree.split"
+)
+NO_NEAREST = (
+    'answers.choose = "nearest" needs embeddings, and the server serves none: name a model that it '
+    "does serve them of as model.embeddings, or choose another answers.choose"
 )
 
 
@@ -180,12 +185,9 @@ def assemble_classifier(settings: Settings, models: Models, library: Library) ->
 
 
 def assemble_generator(
-    settings: Settings,
-    models: Models,
-    library: Library,
-    examples: Mapping[str, Sequence[Triplet]],
+    settings: Settings, models: Models, library: Library, examples: Examples
 ) -> GenerateResponder:
-    """Stage 3 by a model that writes, with these few-shot examples by language."""
+    """Stage 3 by a model that writes, with these few-shot examples."""
     sampling = Sampling(settings.answers.temperature, max_tokens=settings.model.max_tokens)
     return GenerateResponder(
         _asker(settings, models),
@@ -274,7 +276,7 @@ def longest_request(settings: Settings) -> int:
             (count_units(t.context + t.question + t.answer) for t in library.triplets(language)),
             reverse=True,
         )
-        shots = sum(shown[: settings.answers.shots]) * tokens_per_unit(language)
+        shots = sum(shown[: settings.answers.shown]) * tokens_per_unit(language)
         longest = max(longest, tree + context, prompt_tokens(answer) + shots + context)
         kind = prompt_tokens(library.prompt("granularity", language))
         longest = max(longest, kind + context)

@@ -14,17 +14,17 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from augcon.answer import Checking
+from augcon.answer import Checking, FixedExamples
+from augcon.answer.examples import as_question
 from augcon.answer.respond import blame_principles
 from augcon.answer.verify import JUDGING, read_grade
 from augcon.assemble import assemble_checking, assemble_generator, is_embedded
 from augcon.config import Settings
-from augcon.corpus import count_units
 from augcon.errors import ItemError, TooLongError
 from augcon.llm.models import Models, Remember
 from augcon.prompts import Asker, Library
 from augcon.prompts.library import SOURCE, prompt_language
-from augcon.records import Context, Document, Question, Triplet
+from augcon.records import Triplet
 from augcon.together import together
 
 __all__ = ["KEPT", "audit_examples"]
@@ -51,7 +51,7 @@ async def audit_examples(
     checking = assemble_checking(settings, models, library)
     asker = None
     if not is_embedded(settings):
-        asker = assemble_generator(settings, models, library, {}).asker
+        asker = assemble_generator(settings, models, library, FixedExamples({})).asker
     for language in sorted({prompt_language(language) for language in languages}):
         triplets = library.triplets(language)
         if not triplets or not library.is_own(language):
@@ -95,14 +95,7 @@ class _Audit:
         """Why it would be rejected as an answer of this run, with the detail; ("", "") if not."""
         if self.asker and SOURCE in self.library.principles(self.language) and not triplet.source:
             return "no_source", "its line has no source, which answers are to name"
-        document = Document.of(triplet.source, triplet.context, triplet.language)
-        units = count_units(triplet.context)
-        root = Context.root(document, 0, len(triplet.context), units, triplet.language)
-        question = Question.of(root, triplet.question, 0)
-        try:
-            verdict = (await self.checking.judge(question, triplet.answer)).verdict
-        except ItemError as error:
-            return error.reason, error.detail
+        verdict = (await self.checking.judge(as_question(triplet), triplet.answer)).verdict
         return verdict.reason, verdict.detail
 
     async def _broken(self, triplet: Triplet) -> tuple[str, str]:

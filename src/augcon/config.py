@@ -119,6 +119,16 @@ class Settings(Strict):
         return self
 
     @model_validator(mode="after")
+    def _can_find_nearest(self) -> Settings:
+        nearest, off = self.answers.choose == "nearest", self.model.embeddings == "off"
+        if nearest and off and self.model.kind != "embedded":
+            raise ValueError(
+                'answers.choose = "nearest" needs embeddings: model.embeddings is off; choose '
+                '"search" or "first" to go without'
+            )
+        return self
+
+    @model_validator(mode="after")
     def _can_split(self) -> Settings:
         split, here = self.split, self.model.kind == "embedded"
         if here and split not in EMBEDDED_SPLITS:
@@ -191,7 +201,8 @@ OPERATIONAL = {
 # What a version that did not have the setting did. An unfinished run of such a version goes on
 # where this is what the settings say now. Others are missing on purpose, because no value of theirs
 # means what was done before they came: answers.verify and answers.mention_source (answers were
-# checked otherwise), scorer.negatives (the head learned from other features).
+# checked otherwise), scorer.negatives (the head learned from other features), answers.choose and
+# answers.search_budget (the search abandoned no set, and graded each on items of its own).
 BEFORE: Mapping[str, object] = {
     "tree.split": "auto",
     "tree.decontextualise": False,

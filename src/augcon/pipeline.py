@@ -13,6 +13,7 @@ import asyncio
 import time
 
 from augcon.admission import cut_id, cut_roots
+from augcon.answer import Responder
 from augcon.assemble import (
     assemble_checking,
     assemble_classifier,
@@ -27,7 +28,7 @@ from augcon.config import Settings
 from augcon.corpus import Corpus
 from augcon.engine import each
 from augcon.errors import BudgetSpentError
-from augcon.export import write_dataset
+from augcon.export import write_dataset, write_examples
 from augcon.fitting import choose_pilot, prepare_scorer
 from augcon.forecast import ASSUMED, Served, expect
 from augcon.llm.budget import Budget, Spent
@@ -143,12 +144,16 @@ def _prepared(
         watch.go_on_to("questions and answers")
         return made
 
-    scorer = group.create_task(make_scorer())
-    responder = group.create_task(
-        prepare_responder(
-            settings, models, library, run.ledger.languages(), run.remember, watch.say
+    async def make_responder() -> Responder:
+        languages = run.ledger.languages()
+        made = await prepare_responder(
+            settings, models, library, languages, run.remember, watch.say
         )
-    )
+        write_examples(run.ledger.steps(), run.folder / "examples")
+        return made
+
+    scorer = group.create_task(make_scorer())
+    responder = group.create_task(make_responder())
     checking = assemble_checking(settings, models, library)
     classifier = assemble_classifier(settings, models, library)
     unknown = assemble_unknown(settings, models, library)

@@ -306,9 +306,30 @@ class AnswerSettings(Strict):
         None,
         description="JSONL of annotated context, question, answer in place of those of the set",
     )
-    shots: Count = Field(4, description="few-shot examples in the answering prompt")
-    search_trials: int = Field(6, ge=0, description="example sets tried; 0 takes the first ones")
-    search_items: Count = Field(4, description="annotated questions that each set answers")
+    choose: Literal["search", "first", "nearest", "bootstrapped", "none"] = Field(
+        "search",
+        description="which few-shot examples: search (the best set found), first, nearest (to each "
+        "question, by embedding), bootstrapped (the model's own verified answers) or none",
+    )
+    shots: int = Field(4, ge=0, description="few-shot examples in the answering prompt")
+    search_trials: int = Field(8, ge=2, description="example sets tried; the worse are abandoned")
+    search_budget: Count = Field(
+        48, description="annotated questions answered and graded at most, in each language"
+    )
+
+    @property
+    def shown(self) -> int:
+        """How many examples the answering prompt shows at most."""
+        return 0 if self.choose == "none" else self.shots
+
+    @model_validator(mode="after")
+    def _tries_every_set(self) -> AnswerSettings:
+        if self.choose == "search" and self.search_budget < self.search_trials:
+            raise ValueError(
+                f"search_budget ({self.search_budget}) must not be below search_trials "
+                f"({self.search_trials}): every set answers one question at least"
+            )
+        return self
 
     @field_validator("principles", mode="before")
     @classmethod

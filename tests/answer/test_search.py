@@ -1,207 +1,322 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from pathlib import Path
+from collections import Counter
 
 import pytest
 
-from augcon.answer import FEWEST_TO_SEARCH, GenerateResponder, Search, check_answer
-from augcon.config import load_settings
-from augcon.errors import ReplyError
-from augcon.llm.base import Request, Sampling
-from augcon.llm.call import Caller, MemoryJournal
+from augcon.answer import FixedExamples, GenerateResponder, Search, answers_of_search, check_answer
+from augcon.answer.search import Found, Trial, on_same_items
+from augcon.errors import ModelError, ReplyError
+from augcon.llm.base import Reply, Request
 from augcon.llm.fake import FakeModel, last_text
-from augcon.llm.models import Models
-from augcon.prepare import prepare_responder
-from augcon.prompts import Asker, Library
+from augcon.prompts import Library
 from augcon.records import Context, Document, Question, Triplet
+from tests.answer.annotated import (
+    ANNOTATED,
+    Shown,
+    Shuffled,
+    answers_asked,
+    is_grading,
+    item_of,
+    responder,
+    script_of,
+    shown_in,
+)
 
-ANNOTATED = [
-    Triplet.of(f"Context {n} tells of a mill.", f"Question {n}?", f"Reference {n}.", "en")
-    for n in range(7)
-]
-Script = Callable[[Request], str]
-
-
-def outputs_of(request: Request) -> list[str]:
-    return list(json.loads(request.schema)["required"])
-
-
-def is_judging(request: Request) -> bool:
-    return outputs_of(request) == ["reason", "grade"]
-
-
-def grading(grade: Callable[[str], str], answer: str = "It is so.") -> Script:
-    """Answers with the shown examples, and grades by what was answered."""
-
-    def script(request: Request) -> str:
-        if is_judging(request):
-            return json.dumps({"reason": "r", "grade": grade(last_text(request))})
-        shown = "".join(sorted(m.content for m in request.messages if m.role == "assistant"))
-        return json.dumps({"answer": f"{answer} {shown}"})
-
-    return script
+EVERY_LANGUAGE = pytest.mark.parametrize("language", ["en", "zh"])
 
 
-def responder(script: Script) -> tuple[GenerateResponder, FakeModel]:
-    model = FakeModel(script)
-    asker = Asker(Caller(model, MemoryJournal(), seed=3))
-    return GenerateResponder(asker, Library(), {}, Sampling(0.2)), model
+def search(
+    model: FakeModel, shots: int = 3, trials: int = 8, budget: int = 48, seed: int = 0
+) -> Search:
+    return Search(responder(model), shots, trials, budget, seed)
 
 
-def search(generator: GenerateResponder, seed: int = 0, trials: int = 6, shots: int = 2) -> Search:
-    return Search(generator, shots, trials, 4, seed)
+def ids(some: list[Triplet]) -> tuple[str, ...]:
+    return tuple(t.id for t in some)
 
 
-async def test_the_item_asked_is_never_among_its_own_examples() -> None:
-    generator, model = responder(grading(lambda _: "3"))
-    await search(generator, shots=4).run(ANNOTATED, "en")
-    asked = [request for request in model.requests if not is_judging(request)]
-    assert len(asked) >= 6
-    for request in asked:
-        item = next(t for t in ANNOTATED if t.question in last_text(request))
+def test_grades_on_other_items_are_compared_as_if_on_the_same() -> None:
+    spared, unspared = {"easy": 5.0, "plain": 4.0}, {"hard": 1.0, "plain": 4.0}
+    third = {"easy": 5.0, "hard": 1.0, "plain": 4.0}
+    assert len(set(on_same_items([spared, unspared, third]))) == 1
+    better = {"hard": 2.0, "plain": 5.0}
+    found = on_same_items([spared, better, third])
+    assert found[1] > found[0] == pytest.approx(found[2], abs=0.3)
+
+
+def test_sets_without_an_item_in_common_are_not_compared() -> None:
+    assert len(set(on_same_items([{"easy": 5.0}, {"hard": 1.0}]))) == 1
+
+
+def test_few_lucky_items_weigh_less_than_many() -> None:
+    items = "abcdef"
+    many, plain = dict.fromkeys(items, 5.0), dict.fromkeys(items, 3.0)
+    few = {"a": 5.0}
+    ranks = on_same_items([few, many, plain])
+    assert ranks[1] > ranks[0] > ranks[2]
+
+
+def test_grades_that_all_agree_are_told_as_they_are() -> None:
+    assert on_same_items([{"a": 4.0, "b": 4.0}, {"c": 4.0}]) == [4.0, 4.0]
+    assert on_same_items([{}, {}]) == [0.0, 0.0]
+
+
+@EVERY_LANGUAGE
+async def test_the_item_asked_is_never_among_its_own_examples(language: str) -> None:
+    model = FakeModel(script_of(lambda *_: 3))
+    await search(model, shots=4).run(ANNOTATED[language], language)
+    assert len(answers_asked(model)) > 12
+    for request in answers_asked(model):
+        item = item_of(last_text(request))
+        assert len(shown_in(request.messages)) == 4
         for message in request.messages[:-1]:
             for part in (item.context, item.question, item.answer):
                 assert part not in message.content
 
 
+async def test_no_set_is_asked_what_shares_a_context_or_a_question_with_it() -> None:
+    pairs = [
+        Triplet.of(t.context, f"{t.question} {n}", f"{n}", "en")
+        for t in ANNOTATED["en"][:4]
+        for n in range(2)
+    ]
+    model = FakeModel(script_of(lambda *_: 3))
+    found = await search(model, shots=2).run(pairs, "en")
+    assert found.trials
+    for request in answers_asked(model):
+        asked = item_of(last_text(request))
+        shown = [item_of(m.content).context for m in request.messages[1:-1:2]]
+        assert len(shown) == 2
+        assert asked.context not in shown
+
+
+@EVERY_LANGUAGE
+async def test_what_is_found_does_not_depend_on_the_order_of_the_replies(language: str) -> None:
+    def grade(item: Triplet, shown: Shown) -> int:
+        return 1 + sum(map(ord, item.id + min(shown))) % 5
+
+    results = []
+    for seed in range(4):
+        model = Shuffled(script_of(grade), seed)
+        results.append(await search(model, seed=5).run(ANNOTATED[language], language))
+    assert results[0].trials
+    assert all(result == results[0] for result in results)
+
+
+async def test_the_search_follows_from_its_seed() -> None:
+    model = FakeModel(script_of(lambda *_: 3))
+    first = await search(model, seed=1).run(ANNOTATED["en"], "en")
+    assert await search(model, seed=1).run(ANNOTATED["en"], "en") == first
+    assert await search(model, seed=2).run(ANNOTATED["en"], "en") != first
+
+
+@pytest.mark.parametrize("trials", [2, 3, 5, 8, 13])
+@pytest.mark.parametrize("budget", [13, 20, 24, 36, 100])
+@pytest.mark.parametrize("shots", [1, 4, 50])
+async def test_the_budget_is_never_exceeded_and_the_forecast_is_exact(
+    trials: int, budget: int, shots: int
+) -> None:
+    model = FakeModel(script_of(lambda *_: 3))
+    found = await search(model, shots, trials, budget).run(ANNOTATED["en"], "en")
+    asked = len(answers_asked(model))
+    assert min(trials, 9 if shots == 1 else trials) <= asked <= budget
+    assert asked == sum(map(is_grading, model.requests)) == found.curve[-1].answers
+    assert asked == answers_of_search(len(ANNOTATED["en"]), shots, trials, budget)
+    assert [one.answers for one in found.curve] == sorted({one.answers for one in found.curve})
+
+
+async def test_the_set_of_no_search_is_a_candidate_and_sets_are_distinct_and_ordered() -> None:
+    annotated = ANNOTATED["en"][:4]
+    model = FakeModel(script_of(lambda *_: 3))
+    found = await search(model, shots=1, trials=50, budget=500).run(annotated, "en")
+    assert sorted(t.examples for t in found.trials) == sorted((t.id,) for t in annotated)
+    found = await search(model, shots=2, trials=50, budget=500).run(annotated, "en")
+    assert len({t.examples for t in found.trials}) == len(found.trials) == 12
+    assert ids(annotated[:2]) in {t.examples for t in found.trials}
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_where_no_set_is_better_the_search_changes_nothing(seed: int) -> None:
+    """However hard the items are: a set that holds the hard ones is spared them."""
+
+    def grade(item: Triplet, _: Shown) -> int:
+        return 1 if int(item.question.split()[3]) < 4 else 5
+
+    model = FakeModel(script_of(grade, lambda *_: "As good as any."))
+    found = await search(model, seed=seed).run(ANNOTATED["en"], "en")
+    assert found.trials[0].examples == ids(ANNOTATED["en"][:3])
+    assert max(t.grade for t in found.trials) > min(t.grade for t in found.trials)
+
+
+@EVERY_LANGUAGE
+async def test_the_set_with_the_best_grades_wins_although_its_items_are_harder(
+    language: str,
+) -> None:
+    annotated = ANNOTATED[language]
+    hard, lucky = annotated[0], annotated[7]
+
+    def grade(item: Triplet, shown: Shown) -> int:
+        return (1 if item == hard else 3) + (lucky.id in shown)
+
+    model = FakeModel(script_of(grade))
+    found = await search(model, trials=12, budget=80).run(annotated, language)
+    assert lucky.id in found.trials[0].examples
+    assert found.trials[0].fair > found.trials[-1].fair
+
+
+async def test_hopeless_sets_are_abandoned_early_and_the_rest_go_on_with_more_items() -> None:
+    bad = ANNOTATED["en"][7]
+    model = FakeModel(script_of(lambda _, shown: 1 if bad.id in shown else 5))
+    found = await search(model, trials=8, budget=48).run(ANNOTATED["en"], "en")
+    by_fate: dict[int | None, list[Trial]] = {}
+    for trial in found.trials:
+        by_fate.setdefault(trial.abandoned, []).append(trial)
+    assert {fate: len(some) for fate, some in by_fate.items()} == {None: 2, 2: 2, 1: 4}
+    assert [t.items for t in found.trials] == sorted((t.items for t in found.trials), reverse=True)
+    assert max(t.items for t in by_fate[1]) == 2
+    assert not any(bad.id in t.examples for t in by_fate[None])
+    bad_ones = [t for t in found.trials if bad.id in t.examples]
+    assert len(bad_ones) >= 2
+    assert all(t.abandoned is not None for t in bad_ones)
+
+
+@EVERY_LANGUAGE
+@pytest.mark.parametrize("seed", range(4))
+async def test_the_set_of_no_search_goes_to_the_end_and_the_winner_is_never_graded_worse(
+    language: str, seed: int
+) -> None:
+    annotated = ANNOTATED[language]
+
+    def grade(item: Triplet, shown: Shown) -> int:
+        worse = annotated[1].id in shown
+        return 1 + sum(map(ord, item.id + min(shown))) % (3 if worse else 5)
+
+    found = await search(FakeModel(script_of(grade)), seed=seed).run(annotated, language)
+    winner, (first,) = (
+        found.trials[0],
+        [t for t in found.trials if t.examples == ids(annotated[:3])],
+    )
+    assert first.abandoned is None
+    assert winner.fair >= first.fair
+    assert (
+        found.curve[-1].grade
+        == winner.fair
+        == max(t.fair for t in found.trials if t.abandoned is None)
+    )
+
+
+async def test_equal_grades_go_by_agreement_with_the_references_then_by_the_earlier_set() -> None:
+    wordy = ANNOTATED["en"][8]
+
+    def answer(item: Triplet, shown: Shown) -> str:
+        return item.answer if wordy.id in shown else f"{item.answer} Or so they say, at least."
+
+    model = FakeModel(script_of(lambda *_: 4, answer))
+    found = await search(model, trials=8).run(ANNOTATED["en"], "en")
+    assert {trial.grade for trial in found.trials} == {4.0}
+    assert wordy.id in found.trials[0].examples
+    assert found.trials[0].agreement == max(t.agreement for t in found.trials)
+
+
+async def test_an_answer_or_a_grade_that_cannot_be_had_counts_as_the_worst() -> None:
+    unlucky = {ANNOTATED["en"][n].id for n in (0, 1)}
+
+    def script(request: Request) -> str:
+        if is_grading(request):
+            return json.dumps({"reason": "r", "grade": "5"})
+        shown = set(shown_in(request.messages))
+        return "no JSON" if shown & unlucky else json.dumps({"answer": "a"})
+
+    found = await search(FakeModel(script), trials=8).run(ANNOTATED["en"], "en")
+    for trial in found.trials:
+        worst = bool(unlucky & set(trial.examples))
+        assert (trial.grade, trial.agreement) == ((1.0, 0.0) if worst else (5.0, 0.0))
+    assert not unlucky & set(found.trials[0].examples)
+    ungraded = FakeModel(script_of(lambda *_: "不是"))
+    found = await search(ungraded, trials=2, budget=4).run(ANNOTATED["zh"], "zh")
+    assert {(t.grade, t.agreement) for t in found.trials} == {(1.0, 0.0)}
+
+
+async def test_a_server_that_is_gone_ends_the_search() -> None:
+    class Gone(FakeModel):
+        async def ask(self, request: Request) -> Reply:
+            raise ModelError("gone")
+
+    with pytest.raises(ModelError):
+        await search(Gone({})).run(ANNOTATED["en"], "en")
+
+
+async def test_more_shots_than_there_are_leave_one_item_to_be_asked() -> None:
+    model = FakeModel(script_of(lambda *_: 3))
+    found = await search(model, shots=50).run(ANNOTATED["en"][:4], "en")
+    assert {len(trial.examples) for trial in found.trials} == {3}
+    assert {trial.items for trial in found.trials} == {1}
+
+
+async def test_examples_of_one_context_leave_nothing_to_search() -> None:
+    same = [
+        Triplet.of("Mill 1 was built by Anna Kolbe.", f"Mill {n}?", f"{n}", "en") for n in range(6)
+    ]
+    model = FakeModel({})
+    assert await search(model).run(same, "en") == Found((), ())
+    assert model.requests == []
+
+
+async def test_every_set_is_asked_in_the_same_order() -> None:
+    model = FakeModel(script_of(lambda *_: 3))
+    await search(model, trials=6, budget=60).run(ANNOTATED["en"], "en")
+    orders: dict[tuple[str, ...], list[str]] = {}
+    for request in answers_asked(model):
+        asked = orders.setdefault(tuple(shown_in(request.messages)), [])
+        asked.append(item_of(last_text(request)).id)
+    longest = max(orders.values(), key=len)
+    before = Counter(
+        (one, other)
+        for order in orders.values()
+        for i, one in enumerate(order)
+        for other in order[i + 1 :]
+    )
+    assert len(longest) >= 5
+    assert not any((other, one) in before for one, other in before)
+
+
+# What the search's responder is besides
+
+
 async def test_an_example_that_shares_the_context_or_question_asked_is_left_out() -> None:
-    generator, model = responder(lambda _: json.dumps({"answer": "a"}))
+    model = FakeModel(lambda _: json.dumps({"answer": "a"}))
     same_context = Triplet.of("The mill.", "Other?", "x", "en")
     same_question = Triplet.of("The bridge.", "Who?", "x", "en")
     other = Triplet.of("The tower.", "Why?", "x", "en")
-    await generator.answer("The mill.", "Who?", "en", [same_context, same_question, other], 0)
+    shots = [same_context, same_question, other]
+    await responder(model).answer("The mill.", "Who?", "en", shots, 0)
     turns = [m.content for m in model.requests[0].messages if m.role == "user"]
     assert len(turns) == 2
     assert "The tower." in turns[0]
 
 
-async def test_the_prompt_of_an_answer_holds_principles_context_and_question() -> None:
-    generator, model = responder(lambda _: json.dumps({"answer": " a "}))
+async def test_the_prompt_of_an_answer_holds_principles_examples_context_and_question() -> None:
+    model = FakeModel(lambda _: json.dumps({"answer": " a "}))
     document = Document.of("a.txt", "石桥建于1801年。", "zh")
     root = Context.root(document, 0, len(document.text), 9, "zh")
     asked = Question.of(root, "石桥建于何时？", 0)
+    bare = responder(model)
+    shown = FixedExamples({"zh": ANNOTATED["zh"][:2], "en": ANNOTATED["en"][:1]})
+    generator = GenerateResponder(bare.asker, bare.library, shown, bare.sampling)
     assert await generator.respond(asked) == "a"
     (request,) = model.requests
     assert Library().principles("zh") in request.messages[0].content
+    assert shown_in(request.messages) == [t.id for t in ANNOTATED["zh"][:2]]
     assert document.text in last_text(request)
     assert asked.text in last_text(request)
     assert request.seed == generator.asker.caller.seed_for("answer", asked.id)
 
 
-async def test_the_search_follows_from_its_seed() -> None:
-    generator, _ = responder(grading(lambda _: "3"))
-    first = await search(generator, seed=1).run(ANNOTATED, "en")
-    assert await search(generator, seed=1).run(ANNOTATED, "en") == first
-    assert await search(generator, seed=2).run(ANNOTATED, "en") != first
-
-
-async def test_the_set_with_the_best_grades_wins() -> None:
-    lucky = ANNOTATED[4].answer
-    generator, _ = responder(
-        grading(lambda said: "5" if lucky in said.split("Answer")[-1] else "2")
-    )
-    trials = await search(generator, trials=8).run(ANNOTATED, "en")
-    assert [trial.grade for trial in trials] == sorted((t.grade for t in trials), reverse=True)
-    assert ANNOTATED[4].id in trials[0].examples
-    assert trials[0].grade > trials[-1].grade
-
-
-async def test_equal_grades_go_by_agreement_with_the_references() -> None:
-    generator, _ = responder(grading(lambda _: "4"))
-    trials = await search(generator, trials=8).run(ANNOTATED, "en")
-    assert {trial.grade for trial in trials} == {4.0}
-    agreements = [trial.agreement for trial in trials]
-    assert agreements == sorted(agreements, reverse=True)
-
-
-@pytest.mark.parametrize(
-    "said",
-    ["10", "0", "6", "4/5", "4.5", "5分", "不是", "是", "five", "-5", "5 of 5", "４", "true"],
-)
-async def test_what_is_not_a_whole_grade_is_no_grade(said: str) -> None:
-    generator, model = responder(grading(lambda _: said))
-    trials = await search(generator, trials=1).run(ANNOTATED, "en")
-    assert (trials[0].grade, trials[0].agreement) == (1.0, 0.0)
-    judged = [request for request in model.requests if is_judging(request)]
-    assert len(judged) == 4 * 4  # every item was asked again, up to the last try
-
-
-@pytest.mark.parametrize("said", ["5", " 5 "])
-async def test_a_whole_grade_is_one(said: str) -> None:
-    generator, _ = responder(grading(lambda _: said))
-    assert (await search(generator, trials=1).run(ANNOTATED, "en"))[0].grade == 5.0
-
-
-async def test_an_answer_that_cannot_be_had_counts_as_the_worst() -> None:
-    def script(request: Request) -> str:
-        if is_judging(request):
-            return json.dumps({"reason": "r", "grade": "5"})
-        unlucky = any(t.question in last_text(request) for t in ANNOTATED[:3])
-        return "no JSON" if unlucky else json.dumps({"answer": "a"})
-
-    generator, _ = responder(script)
-    trials = await search(generator, trials=8).run(ANNOTATED, "en")
-    assert trials[-1].grade < 5.0
-    assert all(1.0 <= trial.grade <= 5.0 for trial in trials)
-
-
-async def test_more_shots_than_there_are_leave_one_item_to_be_asked() -> None:
-    generator, _ = responder(grading(lambda _: "3"))
-    trials = await search(generator, shots=50).run(ANNOTATED[:4], "en")
-    assert {len(trial.examples) for trial in trials} == {3}
-
-
-async def remembered(
-    annotated: int, tmp_path: Path, **more: object
-) -> tuple[dict[str, dict[str, object]], FakeModel]:
-    """What the step that prepares the answers writes down."""
-    path = tmp_path / "mine.jsonl"
-    rows = [{"context": f"c {n}", "question": f"q {n}", "answer": "a"} for n in range(annotated)]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    overrides = {"model.name": "m", "model.base_urls": ("http://h/v1",), **more}
-    settings = load_settings(overrides={**overrides, "answers.examples": str(path)})
-    model = FakeModel(grading(lambda _: "4"))
-    models = Models(Caller(model, MemoryJournal()), None, None, schema=True, contexts_at_once=1)
-    document = Document.of("a.txt", "The mill.", "en")
-    roots = [Context.root(document, 0, 9, 2, "en")]
-    steps: dict[str, dict[str, object]] = {}
-
-    async def remember(name: str, do: Callable, *inputs: str) -> str:  # type: ignore[type-arg]
-        output = await do()
-        steps[name] = json.loads(output)
-        return str(output)
-
-    await prepare_responder(settings, models, Library(examples_file=path), roots, remember)
-    searching = [r for r in model.requests if outputs_of(r) != ["finding", "verdict"]]
-    model.requests[:] = searching  # less those that look at the examples
-    return steps, model
-
-
-async def test_too_few_annotated_examples_are_taken_as_they_are_and_it_is_said(
-    tmp_path: Path,
-) -> None:
-    steps, model = await remembered(FEWEST_TO_SEARCH - 1, tmp_path)
-    told = steps["examples-en"]
-    assert (told["searched"], told["why"]) == (False, "3 annotated")
-    assert len(told["examples"]) == 3  # type: ignore[arg-type]
-    assert model.requests == []
-
-
-async def test_enough_annotated_examples_are_searched(tmp_path: Path) -> None:
-    steps, model = await remembered(FEWEST_TO_SEARCH, tmp_path, **{"answers.search_trials": 2})
-    told = steps["examples-en"]
-    assert told["searched"] is True
-    assert len(told["trials"]) == 2  # type: ignore[arg-type]
-    assert told["examples"] == told["trials"][0]["examples"]  # type: ignore[index]
-    assert model.requests
-
-
-async def test_no_trials_mean_no_search(tmp_path: Path) -> None:
-    steps, model = await remembered(7, tmp_path, **{"answers.search_trials": 0})
-    assert steps["examples-en"]["why"] == "search_trials = 0"
-    assert model.requests == []
+async def test_a_reply_that_cannot_be_used_is_raised_for_the_item() -> None:
+    with pytest.raises(ReplyError):
+        await responder(FakeModel(lambda _: "no JSON")).answer("c", "q", "en", (), 0)
 
 
 @pytest.mark.parametrize(
@@ -219,9 +334,3 @@ def test_an_answer_says_something_that_the_question_did_not(answer: str, reason:
     verdict = check_answer(asked, answer)
     assert verdict.reason == reason
     assert verdict.kept is (reason == "")
-
-
-async def test_a_reply_that_cannot_be_used_is_raised_for_the_item() -> None:
-    generator, _ = responder(lambda _: "no JSON")
-    with pytest.raises(ReplyError):
-        await generator.answer("c", "q", "en", (), 0)

@@ -7,7 +7,14 @@ from collections.abc import Callable
 
 import pytest
 
-from augcon.answer import Checking, GenerateResponder, LexicalVerifier, ModelVerifier, Settled
+from augcon.answer import (
+    Checking,
+    FixedExamples,
+    GenerateResponder,
+    LexicalVerifier,
+    ModelVerifier,
+    Settled,
+)
 from augcon.answer.settle import FINDINGS
 from augcon.answer.verify import GRADES, claim_spans, located, read_grade, rejection
 from augcon.answer.window import WindowResponder
@@ -224,7 +231,7 @@ def answering(*answers: str) -> tuple[GenerateResponder, FakeModel]:
     """A model that gives one answer after the other, whatever it is asked."""
     left = list(answers)
     found, model = asker(lambda _: {"answer": left.pop(0)})
-    return GenerateResponder(found, Library(), {}, Sampling(0.2)), model
+    return GenerateResponder(found, Library(), FixedExamples({}), Sampling(0.2)), model
 
 
 async def settled(question: Question, *answers: str) -> tuple[Settled, list[Request]]:

@@ -29,7 +29,7 @@ max_passes = 3
 pairs = 12
 [answers]
 search_trials = 2
-search_items = 2
+search_budget = 4
 shots = 2
 """
 

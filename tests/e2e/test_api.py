@@ -11,7 +11,7 @@ from augcon.errors import MissingExtraError, OutputError, SettingsError
 from tests.simulated_server import MODEL, Simulation, simulated_server
 from tests.small_corpora import english
 
-SMALL = {"scorer.kind": "heuristic", "answers.search_trials": 0, "tree.max_passes": 1}
+SMALL = {"scorer.kind": "heuristic", "answers.choose": "first", "tree.max_passes": 1}
 
 
 @pytest.fixture(scope="module")

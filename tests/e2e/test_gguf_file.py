@@ -27,7 +27,7 @@ max_passes = 1
 [scorer]
 pairs = 2
 [answers]
-search_trials = 0
+choose = "first"
 shots = 1
 """
 

@@ -36,7 +36,7 @@ SMALL = {
     "scorer.pairs": 10,
     "selection.units_per_pair": 20,
     "answers.search_trials": 2,
-    "answers.search_items": 2,
+    "answers.search_budget": 4,
     "answers.shots": 2,
 }
 MIXED = {f"selection.mix.{kind}": share for kind, share in MIX.items()}

@@ -23,7 +23,7 @@ SMALL = {
     "scorer.pairs": 10,
     "selection.units_per_pair": 15,
     "answers.search_trials": 2,
-    "answers.search_items": 2,
+    "answers.search_budget": 4,
     "answers.shots": 2,
 }
 

@@ -26,7 +26,7 @@ SMALL = {
     "tree.max_units": 150,
     "tree.max_passes": 1,
     "scorer.pairs": 12,
-    "answers.search_trials": 0,
+    "answers.choose": "first",
 }
 
 
@@ -127,7 +127,7 @@ def test_the_command_warns_on_the_terminal_at_once_and_at_the_end(
     """So few are held out that no scorer can be told from chance."""
     config = tmp_path / "few.toml"
     config.write_text(
-        "[tree]\nmax_units = 150\nmax_passes = 1\n[answers]\nsearch_trials = 0\n"
+        '[tree]\nmax_units = 150\nmax_passes = 1\n[answers]\nchoose = "first"\n'
         '[scorer]\nkind = "linear"\npairs = 10\nnegatives = "weakened"\nheld_out = 0.01\n'
     )
     ended = call(

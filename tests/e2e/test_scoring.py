@@ -23,7 +23,7 @@ SMALL = {
     "tree.max_passes": 1,
     "scorer.kind": "linear",
     "scorer.pairs": 12,
-    "answers.search_trials": 0,
+    "answers.choose": "first",
 }
 LINES = 200
 

@@ -119,7 +119,7 @@ def test_what_a_cut_breaks_is_mended_and_the_tree_says_so(
 def test_a_plan_foresees_what_each_split_asks(
     split: str, server: Simulation, corpus: Path, tmp_path: Path
 ) -> None:
-    settings = {"tree.split": split, "scorer.kind": "heuristic", "answers.search_trials": 0}
+    settings = {"tree.split": split, "scorer.kind": "heuristic", "answers.choose": "first"}
     told = {"model": MODEL, "base_url": server.url, "settings": settings}
     made = augcon.run(corpus, tmp_path / "out", **told).books.calls  # type: ignore[arg-type]
     plan = augcon.plan(corpus, **told)  # type: ignore[arg-type]

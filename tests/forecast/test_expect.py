@@ -206,7 +206,7 @@ def test_replies_to_what_is_not_known_are_foreseen_and_cost_little(language: str
 
 
 def test_examples_of_the_users_own_are_looked_at_and_ready_ones_are_not(tmp_path: Path) -> None:
-    plain = {**SERVER, "scorer.kind": "heuristic", "answers.search_trials": 0}
+    plain = {**SERVER, "scorer.kind": "heuristic", "answers.choose": "first"}
     examples, principles = tmp_path / "mine.jsonl", tmp_path / "mine.md"
     examples.write_text(
         "\n".join(json.dumps({"context": f"c {n}", "question": "q", "answer": "a"}) for n in "ab")
@@ -236,3 +236,43 @@ def test_long_principles_are_paid_for_with_every_answer(tmp_path: Path) -> None:
     )
     answers = expect(roots(10), load_settings(None, plain)).pairs
     assert long.prompt_tokens - short.prompt_tokens > answers * 1800
+
+
+def of_examples(**answers: object) -> Forecast:
+    told = {f"answers.{key}": value for key, value in answers.items()}
+    quiet = {**SERVER, "scorer.kind": "heuristic", "tree.split": "middle"}
+    both = [*roots(3), *roots(3, language="zh")]
+    return expect(both, load_settings(None, {**quiet, **told}))
+
+
+def test_examples_that_are_not_chosen_by_the_model_cost_no_call_before_the_run() -> None:
+    for choose in ("first", "none"):
+        assert of_examples(choose=choose).texts.before == 0
+    assert of_examples(choose="search", shots=0).texts.before == 0
+    shown, zero = of_examples(choose="first"), of_examples(choose="none")
+    assert shown.texts.calls == zero.texts.calls
+    assert shown.texts.prompt_tokens > zero.texts.prompt_tokens
+
+
+def test_a_search_is_foreseen_by_its_sets_and_its_budget() -> None:
+    """Of the eight built-in examples of each language four are left to be asked about."""
+    assert of_examples(choose="search").texts.before == 2 * 2 * (8 * 2 + 4 * 2)
+    assert of_examples(choose="search", search_trials=2).texts.before == 2 * 2 * 8
+    few = of_examples(choose="search", search_trials=2, search_budget=2)
+    assert few.texts.before == 2 * 2 * 2
+
+
+def test_bootstrapping_is_foreseen_with_its_verification() -> None:
+    plain = of_examples(choose="bootstrapped").texts.before
+    assert plain == 2 * 2 * 8
+    assert of_examples(choose="bootstrapped", search_budget=6).texts.before == 2 * 2 * 6
+    assert of_examples(choose="bootstrapped", verify="model").texts.before >= plain + 2 * 8
+
+
+def test_nearest_examples_are_embedded_before_and_with_every_question() -> None:
+    without, nearest = of_examples(choose="first"), of_examples(choose="nearest")
+    assert without.vectors.calls == 0
+    assert nearest.texts == without.texts
+    assert nearest.vectors.before >= 2 * 2 * 8
+    later = nearest.vectors.calls - nearest.vectors.before
+    assert 2 * nearest.pairs <= later <= 6 * nearest.pairs

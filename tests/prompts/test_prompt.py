@@ -434,11 +434,12 @@ async def test_a_completion_model_is_given_one_text_in_the_marked_form() -> None
     assert model.requests == [expected]
 
 
-def test_a_file_of_examples_without_an_example_is_refused(tmp_path: Path) -> None:
+def test_a_file_of_examples_without_an_example_means_that_there_is_none(tmp_path: Path) -> None:
     empty = tmp_path / "mine.jsonl"
     empty.write_text("\n")
-    with pytest.raises(ExamplesError, match="holds no annotated example"):
-        Library(examples_file=empty).check()
+    library = Library(examples_file=empty)
+    library.check()
+    assert library.triplets("en") == library.triplets("zh") == ()
 
 
 def test_the_embedded_models_prompt_is_part_of_a_runs_identity(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from augcon.answer.examples import Examples, is_apart
 from augcon.corpus import count_units
 from augcon.errors import ModelError, TooLongError
 from augcon.llm.base import Sampling
@@ -42,27 +43,27 @@ class Responder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class GenerateResponder:
-    """The model writes the answer.
+    """The model writes the answer, shown E_R* or other examples.
 
-    examples            E_R* by prompt language; a language without any is answered zero-shot
     sample_temperature  of all samples but the first
     """
 
     asker: Asker
     library: Library
-    examples: Mapping[str, Sequence[Triplet]]
+    examples: Examples
     sampling: Sampling
     languages: frozenset[str] | None = None
     sample_temperature: float = 0.8
 
     async def respond(self, question: Question, sample: int = 0) -> str:
         spoken = prompt_language(question.context.language)
+        context = question.context
         seed = self.asker.caller.seed_for("answer", question.id, *([sample] if sample else []))
-        shots, source = self.examples.get(spoken, ()), question.context.document
+        shots = await self.examples.of(context.text, question.text, spoken)
         sampling = replace(self.sampling, temperature=self.sample_temperature) if sample else None
         return await self.answer(
-            *(question.context.text, question.text, spoken, shots, seed),
-            source=source,
+            *(context.text, question.text, spoken, shots, seed),
+            source=context.document,
             sampling=sampling,
         )
 
@@ -96,7 +97,7 @@ class GenerateResponder:
         others = tuple(
             {"context": t.context, "source": t.source, "question": t.question, "answer": t.answer}
             for t in shots
-            if t.question != question and t.context != context
+            if is_apart(t, context, question)
         )
         prompt = self.library.answering("answer", language).with_examples(others)
         values = {"context": context, "source": source, "question": question}

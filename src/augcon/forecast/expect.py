@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
-from augcon.answer import FEWEST_TO_SEARCH
+from augcon.answer import answers_of_search
 from augcon.assemble import PROMPTED, is_embedded, library_of
 from augcon.config import Settings
 from augcon.forecast.rates import (
@@ -25,6 +25,7 @@ from augcon.forecast.rates import (
     sentence_units,
 )
 from augcon.forecast.tree import ExpectedTree, expect_tree
+from augcon.llm.encode import LONGEST
 from augcon.prompts import Library
 from augcon.prompts.library import prompt_language
 from augcon.prompts.size import prompt_tokens
@@ -51,7 +52,7 @@ SMALL_ANSWER_TOKENS = 40
 SMALL_WEAK_PROMPT = 200
 SMALL_WEAK_QUESTION = 30
 SCORE_TOKENS = 1  # a digit
-
+LETTERS_OF_WORD = 6.0  # with the space after it
 
 # Shares of sentences that refer back, in SQuAD's contexts and in those of CMRC and DRCD, and what
 # goes around a mended one in a reply.
@@ -127,7 +128,7 @@ def expect(roots: Iterable[Context], settings: Settings, served: Served = ASSUME
     if not is_embedded(settings):
         for language in sorted(languages):
             known = _language(settings, library, served, language)
-            _ask_search(total, settings, known)
+            _ask_examples(total, settings, language, known)
             _ask_audit(total, settings, known)
     return Forecast(
         contexts=total.contexts,
@@ -156,6 +157,7 @@ def _ordinary(
         return _language(settings, library, served, language)
 
     classified = settings.selection.granularity == "model"
+    nearest = settings.answers.choose == "nearest" and settings.answers.shots > 0
     embedded, judged = _is_embedded_for(settings, served), _kind(settings) == "judge"
 
     def ask(root: Context) -> None:
@@ -172,6 +174,8 @@ def _ordinary(
         )
         answered = rates.ours * sizes.answer + text + rates.question
         total.texts.add(quota * settings.answers.samples, answered, rates.answer)
+        if nearest:
+            _embed(total, quota, tree.units, text + rates.question, root.language)
         _ask_again(total, settings, language, quota, text)
         _ask_unanswered(total, settings, language, quota, root, text)
         if classified:
@@ -219,11 +223,7 @@ def _ask_again(
     revised = REVISED * answers
     total.texts.add(revised, rates.ours * sizes.revise + shown + CLAIM_TOKENS, rates.answer)
     if settings.answers.verify == "model":
-        claims = (answers * settings.answers.samples + revised) * max(
-            1.0, rates.answer / CLAIM_TOKENS
-        )
-        judged = rates.ours * sizes.verify + shown + CLAIM_TOKENS
-        total.texts.add(claims, judged, VERDICT_TOKENS)
+        _verify(total, language, answers * settings.answers.samples + revised, text)
         doubted = rates.ours * sizes.answerable + text + rates.question
         total.texts.add(DOUBTED * answers, doubted, VERDICT_TOKENS)
 
@@ -240,6 +240,14 @@ def _ask_unanswered(
             asked, rates.ours * sizes.answerable + whole + rates.question, VERDICT_TOKENS
         )
         total.texts.add(asked, rates.ours * sizes.unknown + text + rates.question, CLAIM_TOKENS)
+
+
+def _verify(total: _Sum, language: _Language, answers: float, text: float) -> None:
+    """Every claim of so many answers, each from a context of `text` tokens."""
+    rates, sizes = language.rates, language.sizes
+    claims = answers * max(1.0, rates.answer / CLAIM_TOKENS)
+    shown = text + rates.question + rates.answer + CLAIM_TOKENS
+    total.texts.add(claims, rates.ours * sizes.verify + shown, VERDICT_TOKENS)
 
 
 def _small(
@@ -300,16 +308,35 @@ def _ask_contrasts(
                 total.vectors.add(asked, text + rates.question, 0)
 
 
-def _ask_search(total: _Sum, settings: Settings, language: _Language) -> None:
-    """Each set of examples answers some annotated questions, and each answer is graded."""
+def _ask_examples(total: _Sum, settings: Settings, name: str, language: _Language) -> None:
+    """What choosing the few-shot examples takes: annotated questions answered and graded, or
+    embedded."""
     rates, sizes, answers = language.rates, language.sizes, settings.answers
-    if sizes.annotated < FEWEST_TO_SEARCH:
+    if answers.shown == 0:
         return
-    others = sizes.annotated - min(answers.shots, sizes.annotated - 1)
-    tried = answers.search_trials * min(answers.search_items, others)
+    if answers.choose == "nearest":
+        _embed(total, sizes.annotated, sizes.example, rates.ours * sizes.example, name)
+    tried = {
+        "search": answers_of_search(
+            sizes.annotated, answers.shots, answers.search_trials, answers.search_budget
+        ),
+        "bootstrapped": min(sizes.annotated, answers.search_budget),
+    }.get(answers.choose, 0)
     total.texts.add(tried, rates.ours * (sizes.answer + sizes.example), rates.answer)
     judged = rates.ours * sizes.judge + rates.question + 2 * rates.answer
     total.texts.add(tried, judged, GRADE_TOKENS)
+    if answers.choose == "bootstrapped" and answers.verify == "model":
+        _verify(total, language, tried, rates.ours * sizes.example)
+
+
+def _embed(total: _Sum, questions: float, units: float, tokens: float, language: str) -> None:
+    """So many questions and their contexts, which are embedded in pieces.
+
+    units, tokens  of a context with its question
+    """
+    letters = units * (1 if language.startswith("zh") else LETTERS_OF_WORD)
+    pieces = 1 + max(1.0, letters / LONGEST)
+    total.vectors.add(questions * pieces, tokens / pieces, 0)
 
 
 def _ask_audit(total: _Sum, settings: Settings, language: _Language) -> None:
@@ -319,9 +346,7 @@ def _ask_audit(total: _Sum, settings: Settings, language: _Language) -> None:
         return
     total.texts.add(sizes.annotated, rates.ours * (sizes.audit + sizes.example), VERDICT_TOKENS)
     if settings.answers.verify == "model":
-        claims = sizes.annotated * max(1.0, rates.answer / CLAIM_TOKENS)
-        shown = rates.ours * (sizes.verify + sizes.example) + CLAIM_TOKENS
-        total.texts.add(claims, shown, VERDICT_TOKENS)
+        _verify(total, language, sizes.annotated, rates.ours * sizes.example)
 
 
 def _is_fitted(settings: Settings, served: Served) -> bool:

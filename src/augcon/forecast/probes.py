@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from augcon.answer import Responder
+from augcon.answer import FixedExamples, Responder
 from augcon.assemble import (
     assemble_generator,
     assemble_tree,
@@ -185,10 +185,10 @@ def _asker(settings: Settings, models: Models) -> _Asker:
     # A mended sentence would be noted in place of the division; its calls are assumed.
     plain = settings.tree.model_copy(update={"decontextualise": False})
     settings = settings.model_copy(update={"tree": plain})
-    shots = {lang: library.triplets(lang)[: settings.answers.shots] for lang in LANGUAGES}
+    shown = {lang: library.triplets(lang)[: settings.answers.shown] for lang in LANGUAGES}
     return _Asker(
         assemble_tree(settings, models, library).divider,
-        assemble_generator(settings, models, library, shots),
+        assemble_generator(settings, models, library, FixedExamples(shown)),
         notes,
     )
 

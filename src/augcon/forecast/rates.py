@@ -137,7 +137,7 @@ class Sizes:
         return cls(
             tree=_units_around(tree, form, len(tree.examples)),
             weak={kind: _units_of_weak(tree, kind, form) for kind in Weakening},
-            answer=_units_around(answer, form, settings.answers.shots),
+            answer=_units_around(answer, form, settings.answers.shown),
             revise=_units_around(revise, form, len(revise.examples)),
             verify=_units_around(verify, form, len(verify.examples)),
             answerable=_units_around(answerable, form, len(answerable.examples)),

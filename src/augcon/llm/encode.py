@@ -11,11 +11,12 @@ from augcon.llm.base import Reply, Request
 from augcon.llm.call import Caller, Unusable
 from augcon.together import together
 
-__all__ = ["encode"]
+__all__ = ["LONGEST", "encode"]
 
 Vectors = npt.NDArray[np.float64]
 
-# The encoder reads 512 tokens, and a token is a character at least. Hardly a sentence is longer.
+# Of a piece, in characters: the encoder reads 512 tokens, and a token is a character at least.
+# Hardly a sentence is longer.
 LONGEST = 500
 
 

@@ -132,7 +132,7 @@ class Library:
         return prompt, principles.replace(SOURCE, labels[0])
 
     def answering(self, name: str, language: str) -> Prompt:
-        """`answer`, `revise` or `unknown`, with the principles and the language of answers filled in."""
+        """`answer`, `revise` or `unknown`, with principles and the language of answers filled in."""
         prompt, principles = self.with_principles(name, language)
         told = answer_language(prompt.language, self.answers_in)
         return prompt.filled(principles=principles, language=told)
@@ -140,15 +140,13 @@ class Library:
     def triplets(self, language: str) -> tuple[Triplet, ...]:
         """The annotated examples E_R for a language.
 
-        Those of the user's file that are in this language, or those of the set without a file;
-        where answers have a language of their own, those whose answer is in it.
+        Those of the user's file that are in this language, which may be none, or those of the set
+        without a file; where answers have a language of their own, those whose answer is in it.
         """
         spoken = prompt_language(language)
         found = read_triplets(
             self._annotated_path(spoken), None if self.examples_file is not None else spoken
         )
-        if self.examples_file is not None and not found:
-            raise ExamplesError(f"{self.examples_file}: holds no annotated example")
         return tuple(
             triplet
             for triplet in found

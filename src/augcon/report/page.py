@@ -12,6 +12,7 @@ from string import Template
 from typing import Any
 
 from augcon.records import BY_ROOT, Granularity, Pair
+from augcon.report.examples import tell_audits, tell_examples
 from augcon.store import Books, Run, write_atomically
 
 __all__ = ["write_report"]
@@ -52,7 +53,8 @@ def write_report(run: Run) -> None:
     books = run.books()
     seen = _look_at(run.ledger.pairs(), books.pairs)
     shape = {f"depth {depth}, {kind}": n for (depth, kind), n in sorted(seen.shape.items())}
-    steps = {name: json.loads(output) for name, output in run.ledger.steps().items()}
+    steps = run.ledger.steps()
+    scorer = json.loads(steps["scorer"]) if "scorer" in steps else None
     page = resources.files("augcon.report").joinpath("page.html").read_text(encoding="utf-8")
     filled = Template(page).substitute(
         title=escape(run.folder.absolute().name),
@@ -61,9 +63,9 @@ def write_report(run: Run) -> None:
         balance="The books balance." if books.balanced else _bad("The books do not balance."),
         calls=_calls(books),
         forecast=_forecast(books),
-        scorer=_scorer(steps.get("scorer")),
-        examples=_examples(steps),
-        audit=_audits(steps),
+        scorer=_scorer(scorer),
+        examples=tell_examples(steps),
+        audit=tell_audits(steps),
         granularity=_granularity(books),
         shape=_bars(shape),
         documents=_bars(seen.documents),
@@ -169,46 +171,6 @@ def _held_out(step: Mapping[str, Any]) -> str:
     return (
         "<table><tr><th>worse question</th><th class='n'>held-out pair accuracy</th>"
         f"<th class='n'>95 % interval</th><th class='n'>pairs</th></tr>{rows}</table>"
-    )
-
-
-def _examples(steps: Mapping[str, Any]) -> str:
-    told = [
-        f"<p>{name.removeprefix('examples-')}: {_search(step)}</p>"
-        for name, step in steps.items()
-        if name.startswith("examples-")
-    ]
-    return "".join(told) or "<p>None are used: answers are sentences of their context.</p>"
-
-
-def _search(step: Mapping[str, Any]) -> str:
-    if not step["searched"]:
-        return f"{len(step['examples'])} examples, not searched ({escape(step['why'])})."
-    grades = ", ".join(f"{trial['grade']:.2f}" for trial in step["trials"])
-    return (
-        f"{len(step['examples'])} examples, the best of {len(step['trials'])} sets by the model's "
-        f"own grades (1 to 5): {grades}."
-    )
-
-
-def _audits(steps: Mapping[str, Any]) -> str:
-    """What was found in annotated examples of the user's own; empty where there are none."""
-    found = [step for name, step in steps.items() if name.startswith("audit-")]
-    told = [each for step in found for each in step["found"]]
-    if not found:
-        return ""
-    looked_at = sum(step["examples"] for step in found)
-    doubted = len({each["id"] for each in told})
-    rows = "".join(
-        f"<tr><td>{escape(each['question'])}</td><td>{escape(each['reason'])}</td>"
-        f"<td>{escape(each['detail'])}</td></tr>"
-        for each in told
-    )
-    heading = "<tr><th>annotated example</th><th>reason</th><th>what was found</th></tr>"
-    table = f"<table>{heading}{rows}</table>" if rows else ""
-    return (
-        f"<p>{looked_at} annotated examples were looked at, because they or the principles are "
-        f"your own; something is wrong with {doubted}. They are used as they are.</p>{table}"
     )
 
 

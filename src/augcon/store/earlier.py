@@ -4,6 +4,7 @@
     config.toml  → config.1.toml
     report.html  → report.1.html
     scorer/      → scorer.1/
+    examples/    → examples.1/
     dataset/     → dataset.1/       so that no old pair is taken for a new one's
 
 The database moves last: wherever it is stopped, the folder holds the earlier run or none, and
@@ -21,7 +22,7 @@ from pathlib import Path
 __all__ = ["DATABASE", "holds_run", "set_aside", "settle"]
 
 DATABASE = "run.db"
-PARTS = ("dataset", "scorer", "report.html", "config.toml", DATABASE)
+PARTS = ("dataset", "examples", "scorer", "report.html", "config.toml", DATABASE)
 KEPT = re.compile(r"run\.(\d+)\.db")
 
 

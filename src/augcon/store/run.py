@@ -5,6 +5,7 @@ OUT/config.toml          the settings, without any key
 OUT/report.html          what came of it
 OUT/dataset/train.jsonl  the dataset
 OUT/scorer/              what ranked the questions, to be used elsewhere too
+OUT/examples/            the few-shot examples of the answers, to be used elsewhere too
 OUT/run.1.db, …          an earlier run, set aside by --fresh, with its other files
 """
 
