@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from augcon.config import BEFORE, OPERATIONAL, Settings, known_keys, load_settings
+from augcon.config import BEFORE, OPERATIONAL, Settings, known_keys, load_settings, read_prices
 from augcon.errors import SettingsError
 from augcon.records import Granularity
 from augcon.sections import names_a_file
@@ -265,6 +265,18 @@ def test_paths_in_a_file_are_relative_to_it_and_others_to_the_working_folder(
     (tmp_path / "elsewhere" / "config.toml").write_text(settings.to_toml())
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert load_settings(Path("config.toml")) == settings
+
+
+def test_prices_are_read_from_the_snapshot_of_a_version_with_other_settings(tmp_path: Path) -> None:
+    snapshot = tmp_path / "config.toml"
+    model = "[model]\nprice_per_million_prompt_tokens = 1\n"
+    snapshot.write_text(f"{model}price_per_million_completion_tokens = 2.5\n[gone]\nby = 1\n")
+    assert read_prices(snapshot) == (1.0, 2.5)
+    snapshot.write_text(model)
+    assert read_prices(snapshot) is None
+    snapshot.write_text("no TOML")
+    with pytest.raises(SettingsError, match="not a settings file"):
+        read_prices(snapshot)
 
 
 def test_no_setting_holds_a_key_and_no_snapshot_does(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from augcon.assemble import library_of, longest_request, principle_tokens
 from augcon.checkup import Check, examine
-from augcon.config import Settings, load_settings, read_budget
+from augcon.config import Settings, load_settings, read_budget, read_prices
 from augcon.corpus import read_corpus
 from augcon.errors import (
     CorpusError,
@@ -325,7 +325,7 @@ def _as_paths(paths: Paths) -> list[Path]:
 def _prices(folder: Path) -> tuple[float, float] | None:
     """Those of the run's snapshot; none without it, which only costs the cost."""
     snapshot = folder / "config.toml"
-    return load_settings(snapshot).model.prices if snapshot.is_file() else None
+    return read_prices(snapshot) if snapshot.is_file() else None
 
 
 async def _stoppable(work: Coroutine[Any, Any, None], watch: Watch) -> None:

@@ -36,7 +36,7 @@ from augcon.sections import (
     names_a_file,
 )
 
-__all__ = ["BEFORE", "Settings", "load_settings", "read_budget"]
+__all__ = ["BEFORE", "Settings", "load_settings", "read_budget", "read_prices"]
 
 TIMES = {"": 1, "k": 1_000, "M": 1_000_000}
 BUDGET = re.compile(r"(?P<number>\d+(\.\d+)?)(?P<times>[kM]?)\s*(?P<unit>tokens|calls)?")
@@ -259,6 +259,16 @@ def read_budget(said: str) -> dict[str, float]:
     if number % 1:
         raise wrong
     return {f"budget.{found['unit']}": int(number)}
+
+
+def read_prices(snapshot: Path) -> tuple[float, float] | None:
+    """The prices that a run was told. Nothing else of its snapshot is looked at: an earlier version
+    may have had other settings. Raises SettingsError where it cannot be read."""
+    told = _read_toml(snapshot).get("model", {})
+    kinds = ("prompt", "completion")
+    prices = [told.get(f"price_per_million_{kind}_tokens") for kind in kinds]
+    known = [float(price) for price in prices if isinstance(price, int | float)]
+    return (known[0], known[1]) if len(known) == len(kinds) else None
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

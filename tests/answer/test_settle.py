@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from augcon.answer import Checking, GenerateResponder, LexicalVerifier, Settled
+from augcon.answer import Checking, FixedExamples, GenerateResponder, LexicalVerifier, Settled
 from augcon.errors import ReplyError
 from augcon.llm.base import Choice, Reply, Request, Sampling
 from augcon.llm.call import Caller, MemoryJournal
@@ -229,7 +229,9 @@ def generating(answer: str) -> tuple[GenerateResponder, FakeModel]:
 
     model = FakeModel(reply)
     asker = Asker(Caller(model, MemoryJournal()))
-    return GenerateResponder(asker, Library(), {}, Sampling(0.2), sample_temperature=0.9), model
+    return GenerateResponder(
+        asker, Library(), FixedExamples({}), Sampling(0.2), sample_temperature=0.9
+    ), model
 
 
 @pytest.mark.parametrize(("question", "told"), [(about_mill(), TOLD), (about_mill_zh(), TOLD_ZH)])

@@ -9,6 +9,7 @@ import pytest
 
 from augcon.answer import (
     Checking,
+    FixedExamples,
     GenerateResponder,
     LexicalVerifier,
     ModelVerifier,
@@ -122,7 +123,7 @@ async def test_a_source_that_is_missing_is_asked_for_once_more() -> None:
 
     found, model = asker(script)
     library = _Citing()
-    responder = GenerateResponder(found, library, {}, Sampling())
+    responder = GenerateResponder(found, library, FixedExamples({}), Sampling())
     terms = Terms(CITING)
     settled = await Checking(LexicalVerifier(terms), terms=terms).settle(IN_FILE, responder)
     assert settled.verdict.kept
@@ -367,7 +368,7 @@ def _refuse(_: Request) -> str:
 @pytest.mark.parametrize("question", [about_mill(), about_mill_zh()])
 async def test_principles_that_make_every_prompt_too_long_stop_the_run(question: Question) -> None:
     found, _ = asker(_refuse)
-    responder = GenerateResponder(found, _Long(), {}, Sampling())
+    responder = GenerateResponder(found, _Long(), FixedExamples({}), Sampling())
     for asked in (responder.respond(question), responder.revise(question, "x", "y")):
         with pytest.raises(ModelError, match=r"the principles \(answers.principles = ") as caught:
             await asked
@@ -377,6 +378,6 @@ async def test_principles_that_make_every_prompt_too_long_stop_the_run(question:
 
 async def test_a_long_context_that_does_not_fit_costs_only_itself() -> None:
     found, _ = asker(_refuse)
-    responder = GenerateResponder(found, Library(), {}, Sampling())
+    responder = GenerateResponder(found, Library(), FixedExamples({}), Sampling())
     with pytest.raises(TooLongError):
         await responder.respond(about("The mill ground rye. " * 500, "What did it grind?"))

@@ -10,6 +10,7 @@ import pytest
 from augcon.answer import (
     AnswerableCheck,
     Checking,
+    FixedExamples,
     GenerateResponder,
     LexicalVerifier,
     Settled,
@@ -59,7 +60,7 @@ class Scripted:
 
     async def settle(self, question: Question, *, judged: bool = True) -> Settled:
         check = AnswerableCheck(self.asker, Library()) if judged else None
-        responder = GenerateResponder(self.asker, Library(), {}, Sampling())
+        responder = GenerateResponder(self.asker, Library(), FixedExamples({}), Sampling())
         return await Checking(LexicalVerifier(), unanswered=Unanswered(check)).settle(
             question, responder
         )

@@ -13,6 +13,7 @@ import pytest
 from augcon.answer import (
     AnswerableCheck,
     Checking,
+    FixedExamples,
     GenerateResponder,
     LexicalVerifier,
     ModelVerifier,
@@ -205,7 +206,7 @@ def obeying(
     asker = Asker(Caller(model, MemoryJournal(), tries=2))
     unanswered = Unanswered(AnswerableCheck(asker, Library()))
     checking = Checking(LexicalVerifier(), unanswered=unanswered)
-    return checking, GenerateResponder(asker, Library(), {}, Sampling()), model
+    return checking, GenerateResponder(asker, Library(), FixedExamples({}), Sampling()), model
 
 
 @pytest.mark.parametrize(

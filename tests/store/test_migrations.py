@@ -226,7 +226,7 @@ def test_a_run_whose_drafts_were_not_kept_counts_the_one_answer_to_each_question
     settings = {
         "tree.max_units": 200,
         "scorer.kind": "heuristic",
-        "answers.search_trials": 0,
+        "answers.choose": "first",
         "answers.samples": 2,
         "tree.max_passes": 1,
     }

@@ -132,7 +132,7 @@ class Library:
         return prompt, principles.replace(SOURCE, labels[0])
 
     def answering(self, name: str, language: str) -> Prompt:
-        """`answer`, `revise` or `unknown`, with principles and the language of answers filled in."""
+        """`answer`, `revise` or `unknown`, with principles and language of answers filled in."""
         prompt, principles = self.with_principles(name, language)
         told = answer_language(prompt.language, self.answers_in)
         return prompt.filled(principles=principles, language=told)
