@@ -29,6 +29,15 @@ EVERY_LANGUAGE = pytest.mark.parametrize("language", ["en", "zh"])
 ALIKE = script_of(lambda *_: 4)
 
 
+@pytest.fixture(autouse=True)
+def _no_audit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That the examples are looked at first is tested with the audit."""
+
+    async def nothing(*_: object) -> None: ...
+
+    monkeypatch.setattr("augcon.prepare.audit_examples", nothing)
+
+
 @dataclass
 class Start:
     """One start of a run, over what an earlier one wrote down."""

@@ -7,7 +7,7 @@ run's database, with the examples themselves and the numbers that the report sho
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 
@@ -16,6 +16,7 @@ from augcon.answer import (
     Bootstrap,
     Examples,
     FixedExamples,
+    GenerateResponder,
     NearestExamples,
     Responder,
     Round,
@@ -43,7 +44,6 @@ from augcon.records import Triplet
 
 __all__ = ["Chosen", "choose_examples", "prepare_responder"]
 
-NONE_YET = FixedExamples({})
 TOO_FEW = (
     "only {number} annotated, too few to search (it takes {fewest}): {taken} of them are used, "
     "in order"
@@ -102,8 +102,8 @@ async def prepare_responder(
     }
     fixed: dict[str, Sequence[Triplet]] = {}
     for language, some in annotated.items():
-        choose = partial(_remembered, settings, models, library, some, language)
-        output = json.loads(await remember(f"examples-{language}", choose))
+        choosing = partial(choose_examples, settings, models, library, some, language)
+        output = json.loads(await remember(f"examples-{language}", partial(_as_json, choosing)))
         if output["why"]:
             say(f"few-shot examples ({language}): {output['why']}")
         fixed[language] = tuple(Triplet(**one) for one in output["examples"])
@@ -126,19 +126,12 @@ async def choose_examples(
         embedder=models.embedder and tally.caller(models.embedder),
         encoder=models.encoder and tally.caller(models.encoder),
     )
-    chosen = await _chosen(settings, counted, library, annotated, language)
+    chosen = await _Choosing(settings, counted, library, annotated, language).chosen()
     return replace(chosen, cost=tally.spent)
 
 
-async def _remembered(
-    settings: Settings,
-    models: Models,
-    library: Library,
-    annotated: Sequence[Triplet],
-    language: str,
-) -> str:
-    chosen = await choose_examples(settings, models, library, annotated, language)
-    return json.dumps(asdict(chosen), ensure_ascii=False)
+async def _as_json(choosing: Callable[[], Awaitable[Chosen]]) -> str:
+    return json.dumps(asdict(await choosing()), ensure_ascii=False)
 
 
 async def _shown(
@@ -153,82 +146,80 @@ async def _shown(
     return await NearestExamples.over(_encoder(models), annotated, answers.shots)
 
 
-async def _chosen(
-    settings: Settings,
-    models: Models,
-    library: Library,
-    annotated: Sequence[Triplet],
-    language: str,
-) -> Chosen:
-    answers, number = settings.answers, len(annotated)
-    if why := _why_none(settings, number):
-        return Chosen("none", _ids(annotated), why=ZERO_SHOT.format(why=why))
-    first = Chosen("first", _ids(annotated), tuple(annotated[: answers.shots]))
-    if answers.choose == "nearest":
-        await NearestExamples.over(_encoder(models), {language: annotated}, answers.shots)
-        return Chosen("nearest", _ids(annotated))
-    if answers.choose == "bootstrapped":
-        return await _bootstrapped(settings, models, library, annotated, language)
-    if answers.choose == "search" and number < FEWEST_TO_SEARCH:
-        taken = "all" if number <= answers.shots else f"the first {answers.shots}"
-        why = TOO_FEW.format(number=number, fewest=FEWEST_TO_SEARCH, taken=taken)
-        return replace(first, why=why)
-    if answers.choose == "search":
-        return await _searched(settings, models, library, annotated, language)
-    return first
+@dataclass(frozen=True, slots=True)
+class _Choosing:
+    """How `answers.choose` is carried out for a language."""
 
+    settings: Settings
+    models: Models
+    library: Library
+    annotated: Sequence[Triplet]
+    language: str
 
-def _why_none(settings: Settings, annotated: int) -> str:
-    if settings.answers.choose == "none":
-        return 'answers.choose = "none"'
-    if settings.answers.shots == 0:
-        return "answers.shots = 0"
-    return "" if annotated else "no annotated example is in this language"
+    @property
+    def first(self) -> Chosen:
+        """What is used where nothing better can be told."""
+        taken = tuple(self.annotated[: self.settings.answers.shots])
+        return Chosen("first", self.ids, taken)
 
+    @property
+    def ids(self) -> tuple[str, ...]:
+        return tuple(triplet.id for triplet in self.annotated)
 
-async def _searched(
-    settings: Settings,
-    models: Models,
-    library: Library,
-    annotated: Sequence[Triplet],
-    language: str,
-) -> Chosen:
-    answers, ids = settings.answers, _ids(annotated)
-    search = Search(
-        assemble_generator(settings, models, library, NONE_YET),
-        *(answers.shots, answers.search_trials, answers.search_budget, settings.seed),
-    )
-    found = await search.run(annotated, language)
-    if not found.trials:
-        return Chosen("first", ids, tuple(annotated[: answers.shots]), NO_OTHER_SET)
-    by_id = {triplet.id: triplet for triplet in annotated}
-    best = tuple(by_id[name] for name in found.trials[0].examples)
-    return Chosen("search", ids, best, trials=found.trials, curve=found.curve)
+    async def chosen(self) -> Chosen:
+        answers = self.settings.answers
+        if why := self._why_none():
+            return Chosen("none", self.ids, why=ZERO_SHOT.format(why=why))
+        if answers.choose == "nearest":
+            by_language = {self.language: self.annotated}
+            await NearestExamples.over(_encoder(self.models), by_language, answers.shots)
+            return Chosen("nearest", self.ids)
+        if answers.choose == "bootstrapped":
+            return await self._bootstrapped()
+        if answers.choose == "search":
+            return await self._searched()
+        return self.first
 
+    def _why_none(self) -> str:
+        if self.settings.answers.choose == "none":
+            return 'answers.choose = "none"'
+        if self.settings.answers.shots == 0:
+            return "answers.shots = 0"
+        return "" if self.annotated else "no annotated example is in this language"
 
-async def _bootstrapped(
-    settings: Settings,
-    models: Models,
-    library: Library,
-    annotated: Sequence[Triplet],
-    language: str,
-) -> Chosen:
-    answers, ids = settings.answers, _ids(annotated)
-    bootstrap = Bootstrap(
-        assemble_generator(settings, models, library, NONE_YET),
-        assemble_checking(settings, models, library),
-        *(answers.shots, answers.search_budget, settings.seed),
-    )
-    tried = tuple(await bootstrap.run(annotated, language))
-    own = tuple(one.example for one in tried if one.example is not None)[: answers.shots]
-    if not own:
-        first = tuple(annotated[: answers.shots])
-        return Chosen("first", ids, first, NONE_PASSED, tried=tried)
-    return Chosen("bootstrapped", ids, own, tried=tried)
+    async def _searched(self) -> Chosen:
+        answers, number = self.settings.answers, len(self.annotated)
+        if number < FEWEST_TO_SEARCH:
+            taken = "all" if number <= answers.shots else f"the first {answers.shots}"
+            why = TOO_FEW.format(number=number, fewest=FEWEST_TO_SEARCH, taken=taken)
+            return replace(self.first, why=why)
+        search = Search(
+            self._bare(),
+            *(answers.shots, answers.search_trials, answers.search_budget, self.settings.seed),
+        )
+        found = await search.run(self.annotated, self.language)
+        if not found.trials:
+            return replace(self.first, why=NO_OTHER_SET)
+        by_id = {triplet.id: triplet for triplet in self.annotated}
+        best = tuple(by_id[name] for name in found.trials[0].examples)
+        return Chosen("search", self.ids, best, trials=found.trials, curve=found.curve)
 
+    async def _bootstrapped(self) -> Chosen:
+        answers = self.settings.answers
+        bootstrap = Bootstrap(
+            self._bare(),
+            assemble_checking(self.settings, self.models, self.library),
+            *(answers.shots, answers.search_budget, self.settings.seed),
+        )
+        tried = tuple(await bootstrap.run(self.annotated, self.language))
+        own = tuple(one.example for one in tried if one.example is not None)[: answers.shots]
+        if not own:
+            return replace(self.first, why=NONE_PASSED, tried=tried)
+        return Chosen("bootstrapped", self.ids, own, tried=tried)
 
-def _ids(annotated: Sequence[Triplet]) -> tuple[str, ...]:
-    return tuple(triplet.id for triplet in annotated)
+    def _bare(self) -> GenerateResponder:
+        """What answers with the examples that it is given for each question."""
+        return assemble_generator(self.settings, self.models, self.library, FixedExamples({}))
 
 
 def _encoder(models: Models) -> Caller:
