@@ -38,7 +38,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,7 @@ from augcon.assemble import assemble_generator, is_embedded, readable_languages
 from augcon.config import Settings, load_settings
 from augcon.corpus import count_units, sentence_spans
 from augcon.errors import ItemError, SettingsError
-from augcon.llm.budget import Budget, Spent
+from augcon.llm.budget import Budget
 from augcon.llm.call import MemoryJournal, Meter, seed_of
 from augcon.llm.models import Models, open_models
 from augcon.prepare import Chosen, choose_examples
@@ -82,28 +82,29 @@ class Scored:
     had: bool
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Arm:
     """What one way to choose came to: scores by seed, in the order of the held-out questions."""
 
-    scores: list[list[Scored]] = field(default_factory=list)
-    costs: list[Spent] = field(default_factory=list)
-    ways: Counter[str] = field(default_factory=Counter)
-    curves: list[list[tuple[int, float]]] = field(default_factory=list)
+    scores: Sequence[Sequence[Scored]]
+    chosen: Sequence[Chosen]
 
     def values(self, measure: str) -> list[Floats]:
         return [np.array([getattr(one, measure) for one in seed]) for seed in self.scores]
 
     def told(self, base: Arm) -> dict[str, object]:
-        n_seeds = len(self.scores)
+        costs = [one.cost for one in self.chosen]
+        curves = [
+            [(r.answers, round(r.grade, 3)) for r in one.curve] for one in self.chosen if one.curve
+        ]
         return {
             "mean": {m: round(float(np.concatenate(self.values(m)).mean()), 3) for m in MEASURES},
             "to_first": {m: difference(self.values(m), base.values(m)) for m in MEASURES},
             "not_had": round(1 - float(np.concatenate(self.values("had")).mean()), 3),
-            "chosen": dict(self.ways),
-            "calls": round(sum(c.calls for c in self.costs) / n_seeds, 1),
-            "tokens": round(sum(c.tokens for c in self.costs) / n_seeds),
-            **({"curves": self.curves} if any(self.curves) else {}),
+            "chosen": dict(Counter(one.how for one in self.chosen)),
+            "calls": round(sum(c.calls for c in costs) / len(costs), 1),
+            "tokens": round(sum(c.tokens for c in costs) / len(costs)),
+            **({"curves": curves} if curves else {}),
         }
 
 
@@ -176,14 +177,21 @@ class Bench:
         if len(items) < needed:
             raise SettingsError(f"{SETS[language]}: {len(items)} texts, and {needed} are needed")
         names = [a for a in ARMS if a != "nearest" or (self.models.encoder or self.models.embedder)]
-        arms = {name: Arm() for name in names}
-        for seed in range(self.given.seeds):
+
+        async def one(seed: int) -> list[tuple[Sequence[Scored], Chosen]]:
             drawn = random.Random(seed_of("example_search", language, seed)).sample(items, needed)
-            pool, held_out = drawn[: self.given.pool], drawn[self.given.pool :]
-            for name, arm in arms.items():
+            pool, held_out, made = drawn[: self.given.pool], drawn[self.given.pool :], []
+            for name in names:
                 began = time.monotonic()
-                await self.measure(name, arm, seed, pool, held_out, language)
+                made.append(await self.measure(name, seed, pool, held_out, language))
                 say(f"{language}, seed {seed}, {name}: {time.monotonic() - began:.0f} s")
+            return made
+
+        seeds = await together(one(seed) for seed in range(self.given.seeds))
+        arms = {
+            name: Arm(*zip(*of_arm, strict=True))
+            for name, of_arm in zip(names, zip(*seeds, strict=True), strict=True)
+        }
         return {
             "texts": len(items),
             **{name: arm.told(arms[BASE]) for name, arm in arms.items()},
@@ -192,21 +200,16 @@ class Bench:
     async def measure(
         self,
         name: str,
-        arm: Arm,
         seed: int,
         pool: Sequence[Triplet],
         held_out: Sequence[Triplet],
         language: str,
-    ) -> None:
+    ) -> tuple[Sequence[Scored], Chosen]:
         settings = settings_of(self.given, name, seed)
         chosen = await choose_examples(settings, self.models, self.library, pool, language)
         examples = await self.examples(settings, chosen, pool, language)
         scores = await together(self.score(settings, examples, t, language) for t in held_out)
-        arm.scores.append(scores)
-        arm.costs.append(chosen.cost)
-        arm.ways[chosen.how] += 1
-        if chosen.curve:
-            arm.curves.append([(one.answers, round(one.grade, 3)) for one in chosen.curve])
+        return scores, chosen
 
     async def examples(
         self, settings: Settings, chosen: Chosen, pool: Sequence[Triplet], language: str
