@@ -193,7 +193,7 @@ def test_good_examples_are_told_nothing_about(tmp_path: Path) -> None:
     with simulated_server() as server:
         watch = Watch(say=said.append)
         result = run(tmp_path, server, answers__examples=path, watch=watch)
-    assert said == []
+    assert not any("WARNING" in line for line in said)
     assert _steps(result)["audit-en"] == {"examples": 1, "asked": True, "found": []}
     page = (result.folder / "report.html").read_text(encoding="utf-8")
     assert "something is wrong with 0" in page
