@@ -211,6 +211,42 @@ async def test_evidence_for_a_claim_in_other_words_may_have_those_of_the_questio
     assert claim.verdict is ClaimVerdict.SUPPORTED
 
 
+def test_what_semicolons_divide_is_several_claims() -> None:
+    told = "桥长二十六米，宽四米二；桥身没有一根铁钉；工程用了十四个月。"
+    assert [told[s.start : s.end] for s in claim_spans(told, "zh")] == [
+        "桥长二十六米，宽四米二；", "桥身没有一根铁钉；", "工程用了十四个月。",
+    ]  # fmt: skip
+    told = "The bridge is 26 m long; it has no nail. It took 14 months; ;"
+    assert [told[s.start : s.end] for s in claim_spans(told, "en")] == [
+        "The bridge is 26 m long;", "it has no nail.", "It took 14 months;",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "verdict", "evidence"),
+    [
+        (about_mill(), "A flood took the wheel of the mill in spring.", "contradicted",
+         "A flood took its wheel in March 1854, and it was never repaired."),
+        (about_mill_zh(), "洪水在春天冲走了磨坊的水轮。", "矛盾",
+         "洪水在1854年3月冲走了水轮，此后再没有修复。"),
+    ],
+)  # fmt: skip
+async def test_a_contradicted_answer_is_revised_with_what_the_context_says(
+    question: Question, answer: str, verdict: str, evidence: str
+) -> None:
+    def script(request: Request) -> dict[str, str]:
+        judged = "verdict" in json.loads(request.schema)["required"]
+        return {"evidence": evidence, "verdict": verdict} if judged else {"answer": answer}
+
+    found, model = asker(script)
+    responder = GenerateResponder(found, Library(), FixedExamples({}), Sampling(0.2))
+    settled = await Checking(ModelVerifier(found, Library())).settle(question, responder)
+    assert settled.verdict.reason == "contradicted"
+    (told,) = (r.messages[-1].content for r in model.requests if answer in r.messages[-1].content
+               and "verdict" not in json.loads(r.schema)["required"])  # fmt: skip
+    assert told.count(evidence) == 2  # in the context, and in what was found
+
+
 def test_a_contradiction_weighs_more_than_what_is_only_absent() -> None:
     absent = Claim(0, 5, ClaimVerdict.ABSENT, 0.0, 0, 0)
     against = Claim(6, 9, ClaimVerdict.CONTRADICTED, 0.1, 0, 0)

@@ -46,7 +46,7 @@ FINDINGS = {
         "mentions_source": "It speaks of a passage that the reader never sees: {detail}",
         "cut_off": "It stops in the middle of a sentence: {detail}",
         "no_source": "It does not name its source, which is: {detail}",
-        "not_supported": "The passage does not say this: {detail}",
+        "not_supported": "The passage does not say this, or not all of it: {detail}",
         "contradicted": "The passage says otherwise than this: {detail}",
     },
     "zh": {
@@ -58,10 +58,12 @@ FINDINGS = {
         "mentions_source": "它提到了读者看不见的文段：{detail}",
         "cut_off": "它在句子中间断了：{detail}",
         "no_source": "它没有写明来源，来源是：{detail}",
-        "not_supported": "文段里没有这样说：{detail}",
+        "not_supported": "文段里没有这样说，或者没有全这样说：{detail}",
         "contradicted": "文段的说法与此相反：{detail}",
     },
 }
+
+INSTEAD = {"en": "\nIt says: {}", "zh": "\n文段的原话：{}"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,7 @@ class Checking:
     async def mended(self, question: Question, responder: Responder, settled: Settled) -> Settled:
         """The answer that is written once more, told what was found; where there is none, this."""
         told = finding(settled.verdict, question.context.language, self.terms.language)
+        told = f"{told}{said_instead(settled, question)}"
         try:
             revised = await responder.revise(question, settled.text, told)
         except ItemError as error:
@@ -216,3 +219,12 @@ def finding(verdict: Verdict, language: str, answers_in: str = "context") -> str
     """
     told = FINDINGS[prompt_language(language)][verdict.reason]
     return told.format(detail=verdict.detail, language=answer_language(language, answers_in))
+
+
+def said_instead(settled: Settled, question: Question) -> str:
+    """What the context says where it contradicts the answer; "" where it does not."""
+    worst = settled.verification.worst if settled.verification else None
+    if worst is None or worst.verdict is not ClaimVerdict.CONTRADICTED:
+        return ""
+    evidence = question.context.text[worst.evidence_start : worst.evidence_end]
+    return INSTEAD[prompt_language(question.context.language)].format(evidence) if evidence else ""

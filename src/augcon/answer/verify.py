@@ -57,6 +57,8 @@ GRADES = {
 }  # fmt: skip
 CONTRADICTS = {"contradicted", "矛盾", "相矛盾"}
 NO_EVIDENCE = {"none", "无"}
+_CLAUSE = re.compile(r"[^;；\s][^;；]*[;；]*")
+_OPEN_END, _GAP = re.compile(r"\s+(?=[.!?。！？;；])"), re.compile(r"\s{2,}")
 _AROUND = re.compile(r"\A[\s\"'“”‘’「」『』*]+|[\s\"'“”‘’「」『』*.。！!]+\Z")
 
 
@@ -111,7 +113,7 @@ class ModelVerifier:
             "context": context.text,
             "question": question.text,
             "answer": answer,
-            "claim": _subject(question, answer, self.terms)[span.start : span.end].strip(),
+            "claim": _closed(_subject(question, answer, self.terms)[span.start : span.end]),
         }
         translated = self.terms.is_translated(question)
 
@@ -179,8 +181,16 @@ def _demand_evidence(quoted: str, asked: str, context: Context, translated: bool
 
 
 def claim_spans(answer: str, language: str) -> list[Span]:
-    """The sentences of an answer that say something."""
-    spans = sentence_spans(answer, language)
+    """The sentences of an answer that say something; what semicolons divide is several.
+
+    An answer of one long sentence, as Chinese ones often are, would be one claim: a fault in it
+    would be lost in what is right, and fail all of it.
+    """
+    spans = [
+        Span(sentence.start + part.start(), sentence.start + part.end())
+        for sentence in sentence_spans(answer, language)
+        for part in _CLAUSE.finditer(answer[sentence.start : sentence.end])
+    ]
     return [span for span in spans if tokens(answer[span.start : span.end])]
 
 
@@ -205,6 +215,11 @@ def _by_words(question: Question, answer: str, terms: Terms) -> tuple[Passage, l
     told = _subject(question, answer, terms)
     spans = claim_spans(told, terms.spoken(question))
     return passage, [_judged_by_words(told, span, passage) for span in spans]
+
+
+def _closed(claim: str) -> str:
+    """Without the gaps that the source has left."""
+    return _GAP.sub(" ", _OPEN_END.sub("", claim)).strip()
 
 
 def _subject(question: Question, answer: str, terms: Terms) -> str:
