@@ -159,6 +159,27 @@ async def test_another_question_takes_the_place_of_one_that_could_not_be_answere
         assert {kind: of_kind.count(kind) for kind in MIX} == apportion(quota, MIX, root.id)
 
 
+@pytest.mark.parametrize("mix", [{}, MIX])
+async def test_an_answer_that_stands_is_never_given_up_for_a_later_question(
+    mix: dict[Granularity, float],
+) -> None:
+    for quota, lost in ((24, 2), (25, 1), (16, 9)):
+        responder = Forgetful(lost)
+        root = root_of(english(1, 30))
+        result = await augmented(root, quota, mix, Inventive(), responder=responder)
+        assert len(responder.asked) == len(result.answers)
+        assert sum(a.verdict.kept for a in result.answers) == quota
+
+
+async def test_the_tree_is_not_grown_while_questions_are_left_for_the_free_places() -> None:
+    root = root_of(english(1, 30))
+    plain = await augmented(root, 24, {}, Inventive())
+    spare = sum(j.verdict.reason == "over_quota" for j in plain.questions)
+    assert spare > 2
+    result = await augmented(root, 24, {}, Inventive(), responder=Forgetful(2))
+    assert result.passes == plain.passes
+
+
 async def test_the_tree_is_grown_again_where_no_question_is_left_for_a_free_place() -> None:
     root = root_of(english(1, 30))
     quota = 20

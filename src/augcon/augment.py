@@ -98,22 +98,16 @@ class _Work:
         gone = {name: a.verdict for name, a in self.answers.items() if not a.verdict.kept}
         return {name for name, v in gone.items() if v.reason != RequestFailed.reason}
 
-    @property
-    def standing(self) -> list[Judged]:
-        """All questions but those."""
-        lost = self.lost
-        return [judged for judged in self.judged if judged.question.id not in lost]
-
     def _choose(self) -> None:
         selection = self.stages.selection
         self.judged = choose(
             *(self.questions, self.quota, selection.similarity, selection.min_question_units),
-            *(self.places, self.lost),
+            *(self.places, {name: name not in self.lost for name in self.answers}),
         )
 
     def _progress(self) -> tuple[int, int]:
         """How many questions are kept, and how many of them in a place of their kind."""
-        standing = self.standing
+        standing = [j for j in self.judged if j.question.id not in self.lost]
         return sum(j.verdict.kept for j in standing), n_placed(standing, self.places)
 
     async def grow(self) -> bool:
@@ -138,7 +132,7 @@ class _Work:
             return Granularity.DETAIL
         possible = _possible(self.nodes, self.context, self.stages)
         more = self.stages.selection.overgenerate
-        return finest_short(self.standing, self.quota, self.places, more, possible)
+        return finest_short(self.judged, self.quota, self.places, more, possible, self.lost)
 
     async def answer(self) -> bool:
         """Answer what is chosen; whether a place has become free by it."""

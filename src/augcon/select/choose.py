@@ -41,30 +41,34 @@ def choose(
     threshold: float,
     min_units: int = 1,
     places: Mapping[Granularity, int] | None = None,
-    lost: Collection[str] = (),
+    answered: Mapping[str, bool] | None = None,
 ) -> tuple[Judged, ...]:
     """Judge every question, best first; equal scores go by the question's id.
 
     threshold  a question is dropped at this ROUGE-L precision against a kept one, in (0, 1]
     min_units  a question of fewer units is dropped
     places     of each granularity, summing to the quota; none where any will do
-    lost       ids of questions that were chosen before and could not be answered: they are kept
-               beside the quota, and whatever repeats one of them is still dropped
+    answered   by id, of questions that were chosen before: whether the answer stands. They stay
+               chosen, whatever is asked since, and what repeats one of them is dropped; those
+               whose answer does not stand take no room.
     """
-    ranked = sorted(questions, key=lambda q: (-q.score, q.id, q.pass_number))
+    known = answered or {}
+    by_score = sorted(questions, key=lambda q: (-q.score, q.id, q.pass_number))
+    order = sorted(range(len(by_score)), key=lambda place: by_score[place].id not in known)
+    ranked = [by_score[place] for place in order]
     selection = _Selection(
         ranked,
         [tokens(question.text) for question in ranked],
         [soundness(question, min_units) for question in ranked],
         threshold,
-        {at for at, question in enumerate(ranked) if question.id in lost},
+        {at for at, question in enumerate(ranked) if not known.get(question.id, True)},
     )
     selection.walk(quota, places or {})
     if places:
         selection.fill(quota)
+    verdicts = dict(zip(order, selection.verdicts, strict=True))
     return tuple(
-        Judged(question, place, verdict)
-        for place, (question, verdict) in enumerate(zip(ranked, selection.verdicts, strict=True))
+        Judged(question, place, verdicts[place]) for place, question in enumerate(by_score)
     )
 
 
@@ -72,7 +76,7 @@ def choose(
 class _Selection:
     """Questions, best first, their tokens, and the verdicts as far as they are known.
 
-    lost  places of those that take no room
+    lost  places in `ranked` of those that take no room
     """
 
     ranked: Sequence[Question]

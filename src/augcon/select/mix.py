@@ -52,19 +52,22 @@ def finest_short(
     places: Mapping[Granularity, int],
     overgenerate: float,
     possible: Collection[Granularity] = tuple(Granularity),
+    lost: Collection[str] = (),
 ) -> Granularity | None:
     """The finest kind of which more questions are wanted; None where there are enough.
 
     possible  kinds that the root can give; no more is asked for the others
+    lost      ids of questions that are kept and take no place
 
     There are enough once the quota is reached, every place is taken by its own kind, and
     `overgenerate` times as many were asked, of each kind where there are places.
     """
+    standing = [j for j in judged if j.question.id not in lost]
     if not places:
-        enough = n_placed(judged, places) >= quota and len(judged) >= overgenerate * quota
+        enough = n_placed(standing, places) >= quota and len(judged) >= overgenerate * quota
         return None if enough else Granularity.DETAIL
     asked = Counter(j.question.granularity for j in judged)
-    kept = Counter(j.question.granularity for j in judged if j.verdict.kept)
+    kept = Counter(j.question.granularity for j in standing if j.verdict.kept)
     short = [
         kind
         for kind, number in places.items()
