@@ -144,12 +144,11 @@ async def test_without_a_judge_two_refusals_are_needed(
 async def test_of_several_answers_the_chosen_one_and_its_revision_are_the_two(
     question: Question, refused: str, invented: str, told: str
 ) -> None:
-    other = f"{refused} "  # cut off, so that it was never verified and comes after the first
     model = Scripted([refused, told[:-4], refused], NO)
     settled = await model.settle(question, judged=False, samples=2)
     assert [draft.verdict.reason for draft in settled.drafts] == ["cut_off", "refusal"]
     assert (settled.verdict.reason, len(model.revisions)) == ("unanswerable", 1)
-    model = Scripted([refused, other, invented], NO)
+    model = Scripted([refused, refused, invented], NO)
     settled = await model.settle(question, judged=False, samples=2)
     assert (settled.verdict.reason, len(model.revisions)) == ("not_supported", 1)
 
