@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from augcon.answer.consistency import agreements, most_consistent, similarity
+from augcon.answer.consistency import agreements, most_consistent
 from augcon.records import Claim, ClaimVerdict, Draft, Verdict, Verification
 
 FLOOD = "A flood took the wheel of the mill in March 1854."
@@ -37,8 +37,8 @@ def drafts(*texts: str, scores: tuple[float, ...] = ()) -> list[Draft]:
 def test_what_says_the_same_is_more_similar_than_what_does_not(
     one: str, too: str, other: str
 ) -> None:
-    assert similarity(one, one) == 1
-    assert similarity(one, too) > 0.5 > similarity(one, other)
+    assert agreements([one, one]) == [1, 1]
+    assert agreements([one, too])[0] > 0.5 > agreements([one, other])[0]
 
 
 @pytest.mark.parametrize(
@@ -52,12 +52,12 @@ def test_what_says_the_same_is_more_similar_than_what_does_not(
     ],
 )
 def test_a_number_or_a_denial_is_something_that_is_said(one: str, other: str) -> None:
-    assert similarity(one, other) < 1
+    assert agreements([one, other])[0] < 1
 
 
 def test_answers_without_a_word_of_content_are_compared_by_all_their_words() -> None:
-    assert similarity("It is.", "It is.") == 1
-    assert similarity("It is.", "They were.") == 0
+    assert agreements(["It is.", "It is."]) == [1, 1]
+    assert agreements(["It is.", "They were."]) == [0, 0]
 
 
 @pytest.mark.parametrize(

@@ -178,6 +178,8 @@ async def test_what_the_principles_name_makes_no_other_name_and_no_number_known(
         assert (await by_words(about_mill(), answer, terms)).reason == "not_supported"
 
 
+AFTER, AFTER_ZH = "Who owned the mill after the flood?", "洪水以后磨坊归谁所有？"
+NAMED, NAMED_ZH = "(Source: records/mill 1854.md)", "（来源：档案/磨坊1854.md）"
 UNKNOWN = [
     "It is not known who will pay.",
     "The price of the new wheel is not known.",
@@ -207,6 +209,8 @@ async def test_that_something_is_not_known_passes_in_chinese(claim: str) -> None
         "It is not known what Governor Tessen wanted.",
         'Who was called "the old lady" is not known.',
         "Beekeepers weigh their hives each autumn, but it is not known why.",
+        "It is not known who pays, beekeepers weigh their hives each autumn.",
+        "Although it is not known why, beekeepers weigh their hives each autumn.",
         "Unknown soldiers were buried beside the chapel garden.",
         "Little-known beekeepers weigh their hives each autumn.",
     ],
@@ -221,6 +225,7 @@ async def test_it_fails_by_what_it_names_and_by_what_it_tells_beside(claim: str)
         "尚不清楚由谁付了4000元。",
         "目前还不清楚上海派来了谁。",
         "养蜂人在秋天称量蜂箱，但原因尚不清楚。",
+        "尚不清楚由谁付款，养蜂人在秋天称量蜂箱。",
         "不清楚的照片挂在教堂花园里。",
         "无名战士埋葬在教堂花园旁边。",
     ],
@@ -238,6 +243,28 @@ async def test_it_fails_in_chinese_too(claim: str) -> None:
         ("It ground rye.", "It ground rye."),
         ("磨坊卖掉了，但买主是谁尚不清楚。", "磨坊卖掉了"),
         ("由谁建造尚不清楚。", ""),
+        (
+            "Although it is not known who owned it, the mill killed many fish.",
+            "the mill killed many fish.",
+        ),
+        ("It is not known who owned it, they burned it.", "they burned it."),
+        (
+            "It is not known who owned it, which poisoned rivers and fish.",
+            "poisoned rivers and fish.",
+        ),
+        (
+            "It stood where two rivers meet, but it is not known since when.",
+            "It stood where two rivers meet",
+        ),
+        ("To my regret, who built the mill is not known.", ""),
+        ("Unfortunately, who built the old mill, and when, is not known.", ""),
+        ("After the flood took the wheel, it is not known who owned the mill.", ""),
+        ("It is not known who paid the 4,000 crowns, my dear friend.", ""),
+        ("虽然不清楚磨坊归谁，但是磨坊毒死了许多鱼。", "磨坊毒死了许多鱼。"),
+        ("尚不清楚磨坊归谁所有，磨坊毒死了河里许多鱼。", "磨坊毒死了河里许多鱼。"),
+        ("尚不清楚归谁所有，水轮每天转动五个小时。", "水轮每天转动五个小时。"),
+        ("遗憾的是，磨坊归谁所有，目前尚不清楚。", ""),
+        ("洪水冲走水轮以后，磨坊归谁所有，目前尚不清楚。", ""),
     ],
 )
 def test_what_a_sentence_tells_beside_what_is_not_known(sentence: str, left: str) -> None:
@@ -251,10 +278,96 @@ def test_what_a_sentence_tells_beside_what_is_not_known(sentence: str, left: str
         (about_mill(), "I cannot answer this, and it is not known who can."),
         (about_mill_zh(), "无法确定磨坊后来怎样了。"),
         (about_mill_zh(), "我不知道，也没有人知道。"),
+        (about_mill(AFTER), "It is not known who owned the mill at Orrow after the flood."),
+        (about_mill(AFTER), "After the flood took its wheel, it is not known who owned the mill."),
+        (about_mill_zh(AFTER_ZH), "洪水以后奥罗村的磨坊归谁所有，目前尚不清楚。"),
+        (about_mill_zh(AFTER_ZH), "水轮被冲走以后，磨坊归谁所有，不得而知。"),
     ],
 )
 def test_an_answer_that_refuses_is_no_honest_one(question: Question, answer: str) -> None:
     assert check_answer(question, answer).reason == "refusal"
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        (about_mill(AFTER), "Who owned the mill is not known, it was never repaired."),
+        (about_mill(AFTER), "A flood took its wheel, but it is not known who owned the mill."),
+        (about_mill_zh(AFTER_ZH), "归谁所有尚不清楚，磨坊此后再没有修复水轮。"),
+        (about_mill_zh(AFTER_ZH), "洪水冲走了水轮，但归谁所有尚不清楚。"),
+    ],
+)
+def test_an_answer_that_tells_what_is_known_and_where_that_ends_is_no_refusal(
+    question: Question, answer: str
+) -> None:
+    assert check_answer(question, answer).kept
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        (IN_FILE, "It is not known who owned the mill. (Source: records/mill 1854.md)"),
+        (IN_FILE, "It is not known who owned the mill. [records/mill 1854.md]"),
+        (IN_FILE_ZH, "磨坊归谁所有，目前尚不清楚。（来源：档案/磨坊1854.md）"),
+    ],
+)
+async def test_a_source_makes_no_answer_of_a_refusal(question: Question, answer: str) -> None:
+    assert (await by_words(question, answer, Terms(CITING))).reason == "refusal"
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "phrase"),
+    [
+        (IN_FILE, f"According to the passage, a flood took its wheel {NAMED}.", "the passage"),
+        (IN_FILE, f"{FLOOD}, as stated in the text {NAMED}.", "the text"),
+        (IN_FILE_ZH, f"文中提到，{FLOOD_ZH}{NAMED_ZH}。", "文中提到"),
+        (IN_FILE_ZH, f"根据上文，{FLOOD_ZH}{NAMED_ZH}。", "根据上文"),
+    ],
+)
+async def test_beside_its_source_an_answer_speaks_of_no_passage_either(
+    question: Question, answer: str, phrase: str
+) -> None:
+    verdict = await by_words(question, answer, Terms(CITING))
+    assert verdict.reason == "mentions_source"
+    assert phrase in verdict.detail
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        (IN_FILE, "According to the document records/mill 1854.md, a flood took its wheel."),
+        (IN_FILE, 'As stated in the text "records/mill 1854.md", a flood took its wheel.'),
+        (IN_FILE, "As stated in the article (records/mill 1854.md), a flood took its wheel."),
+        (IN_FILE_ZH, "根据材料《档案/磨坊1854.md》，洪水冲走了水轮，此后再没有修复。"),
+    ],
+)  # fmt: skip
+async def test_a_document_that_is_named_is_no_passage_that_nobody_sees(
+    question: Question, answer: str
+) -> None:
+    assert (await by_words(question, answer, Terms(CITING))).kept
+
+
+@pytest.mark.parametrize(
+    ("question", "claim", "own", "yes", "none"),
+    [
+        (about_mill(AFTER), "Although it is not known who owned it, the mill poisoned rivers.",
+         MILL.split(". ")[0], "supported", "none"),
+        (about_mill(AFTER), "It is not known who owned the mill, the mill poisoned wide rivers.",
+         MILL.split(". ")[0], "supported", "none"),
+        (about_mill_zh(AFTER_ZH), "虽然不清楚磨坊归谁所有，但磨坊毒死了村子里的鱼。",
+         MILL_ZH.split("。")[0], "支持", "无"),
+        (about_mill_zh(AFTER_ZH), "尚不清楚磨坊归谁所有，磨坊毒死了村子里的鱼。",
+         MILL_ZH.split("。")[0], "支持", "无"),
+    ],
+)  # fmt: skip
+async def test_what_is_told_beside_what_is_not_known_needs_a_sentence_of_the_context(
+    question: Question, claim: str, own: str, yes: str, none: str
+) -> None:
+    found, _ = asker(lambda _: json.dumps({"evidence": none, "verdict": yes}))
+    with pytest.raises(ReplyError, match="not in the context"):
+        await ModelVerifier(found, Library()).verify(question, claim)
+    found, _ = asker(lambda _: json.dumps({"evidence": own, "verdict": yes}))
+    assert rejection(await ModelVerifier(found, Library()).verify(question, claim), claim).kept
 
 
 @pytest.mark.parametrize(

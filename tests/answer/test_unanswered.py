@@ -58,12 +58,11 @@ class Scripted:
             told = {"answer": next(self._answers)}
         return Reply((Choice(json.dumps(told, ensure_ascii=False)),))
 
-    async def settle(self, question: Question, *, judged: bool = True) -> Settled:
+    async def settle(self, question: Question, *, judged: bool = True, samples: int = 1) -> Settled:
         check = AnswerableCheck(self.asker, Library()) if judged else None
         responder = GenerateResponder(self.asker, Library(), FixedExamples({}), Sampling())
-        return await Checking(LexicalVerifier(), unanswered=Unanswered(check)).settle(
-            question, responder
-        )
+        checking = Checking(LexicalVerifier(), samples=samples, unanswered=Unanswered(check))
+        return await checking.settle(question, responder)
 
 
 @pytest.mark.parametrize(("question", "refused", "invented", "told"), BOTH)
@@ -139,6 +138,19 @@ async def test_without_a_judge_two_refusals_are_needed(
         model = Scripted(answers, NO)
         assert (await model.settle(question, judged=False)).verdict.reason == reason
         assert model.doubts == 0
+
+
+@pytest.mark.parametrize(("question", "refused", "invented", "told"), BOTH)
+async def test_of_several_answers_the_chosen_one_and_its_revision_are_the_two(
+    question: Question, refused: str, invented: str, told: str
+) -> None:
+    model = Scripted([refused, told[:-4], refused], NO)
+    settled = await model.settle(question, judged=False, samples=2)
+    assert [draft.verdict.reason for draft in settled.drafts] == ["cut_off", "refusal"]
+    assert (settled.verdict.reason, len(model.revisions)) == ("unanswerable", 1)
+    model = Scripted([refused, refused, invented], NO)
+    settled = await model.settle(question, judged=False, samples=2)
+    assert (settled.verdict.reason, len(model.revisions)) == ("not_supported", 1)
 
 
 async def test_a_faulty_answer_of_another_kind_says_nothing_of_its_question() -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from augcon.answer import AnswerableCheck, Settled, UnknownReplies
-from augcon.answer.unknown import unfit
+from augcon.answer import AnswerableCheck, Settled, Terms, UnknownReplies
+from augcon.answer.unknown import honest_prompt, unfit
 from augcon.corpus import count_units
 from augcon.errors import RequestFailed
 from augcon.llm.base import Choice, Reply, Request, Sampling
@@ -40,6 +41,9 @@ BAD = [
     ("I do not know who repaired the wheel; the passage does not say.", "mentions_source"),
     ("I do not know who repaired the wheel from the information given.", "hints"),
     ("Who repaired the wheel of the mill at Orrow?", "repeats_question"),
+    ("I do not know who repaired the wheel (Source: NAME).", "names a source"),
+    ("I do not know who repaired the wheel (Source: none).", "names a source"),
+    ("I do not know who repaired the wheel. Source: unknown.", "names a source"),
     ("我不知道水轮是谁修复的，这一点没有记载。", "wrong_language"),
 ]
 BAD_ZH = [
@@ -50,7 +54,10 @@ BAD_ZH = [
     ("文中没有提到水轮是谁修复的。", "mentions_source"),
     ("根据现有资料，无法确定水轮是谁修复的。", "hints"),
     ("I do not know who repaired the wheel.", "wrong_language"),
+    ("我不知道水轮是谁修复的（来源：NAME）。", "names a source"),
+    ("我不知道水轮是谁修复的【出处：无】。", "names a source"),
 ]
+IN_ENGLISH, IN_CHINESE = Terms(language="en"), Terms(language="zh")
 
 
 @pytest.mark.parametrize("reply", GOOD)
@@ -71,6 +78,53 @@ def test_a_reply_that_invents_hints_or_says_nothing_is_not(reply: str, why: str)
 @pytest.mark.parametrize(("reply", "why"), BAD_ZH)
 def test_nor_is_one_in_chinese(reply: str, why: str) -> None:
     assert why in unfit(about_mill_zh(WHO_ZH), reply)
+
+
+@pytest.mark.parametrize(
+    ("question", "reply", "terms"),
+    [
+        (about_mill(WHO), "我不知道。", IN_CHINESE),
+        (about_mill(WHO), "很抱歉，我不知道这个问题的答案。", IN_CHINESE),
+        (about_mill(WHO), "目前尚不清楚，无从得知。", IN_CHINESE),
+        (about_mill_zh(WHO_ZH), "I do not know.", IN_ENGLISH),
+        (about_mill_zh(WHO_ZH), "I'm sorry, but I don't know the answer.", IN_ENGLISH),
+        (about_mill_zh(WHO_ZH), "That is not known to me.", IN_ENGLISH),
+    ],
+)
+def test_in_another_language_it_names_something_too(
+    question: Question, reply: str, terms: Terms
+) -> None:
+    assert unfit(question, reply, terms=terms) == "it does not name what was asked"
+
+
+def test_in_another_language_a_reply_that_does_is_fit() -> None:
+    assert unfit(about_mill(WHO), "我不知道奥罗村磨坊的水轮是谁修复的。", terms=IN_CHINESE) == ""
+    reply = "I do not know who repaired the wheel of the mill."
+    assert unfit(about_mill_zh(WHO_ZH), reply, terms=IN_ENGLISH) == ""
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("principles", Library().sets())
+def test_a_reply_is_not_asked_for_a_source_and_keeps_the_other_principles(
+    principles: str, language: str
+) -> None:
+    library = Library(chosen=principles)
+    told = honest_prompt(library, language).told
+    lines = library.principles(language).split("\n")
+    asking = [line for line in lines if "{source}" in line]
+    assert len(asking) == (principles == "cite")
+    assert all(line in told for line in lines if line not in asking)
+    assert not any(sign in told for sign in ("{", "NAME", "(Source", "（来源"))
+
+
+async def test_that_is_what_the_model_is_asked_by() -> None:
+    replies, model = replying(NO, GOOD[0])
+    replies = replace(replies, library=Library(chosen="cite"))
+    question = about_mill(WHO)
+    await replies.settle(question, question.context, REFUSED)
+    assert (
+        model.requests[-1].messages[0].content.startswith(honest_prompt(replies.library, "en").told)
+    )
 
 
 def test_principles_that_ask_for_the_source_allow_its_mention() -> None:
@@ -160,6 +214,18 @@ async def test_a_reply_that_is_not_fit_is_asked_for_again_and_then_given_up() ->
     assert settled.verdict.reason == "unanswerable"
     assert settled.verdict.detail.startswith("no reply: ")
     assert settled.verification is None
+
+
+@pytest.mark.parametrize(("question", "reply"), BOTH)
+@pytest.mark.parametrize("reason", ["refusal", "not_supported"])
+async def test_the_answer_stays_as_a_draft_with_what_was_found_of_it(
+    question: Question, reply: str, reason: str
+) -> None:
+    doubted = replace(REFUSED, own=rejected(reason, "what was found"))
+    settled = await replying(NO, reply)[0].settle(question, question.context, doubted)
+    assert (settled.text, settled.verdict) == (reply, REFUSED.verdict)
+    (draft,) = settled.drafts
+    assert (draft.text, draft.verdict) == (REFUSED.text, rejected(reason, "what was found"))
 
 
 async def test_where_the_server_stumbles_the_question_is_failed_for_now() -> None:

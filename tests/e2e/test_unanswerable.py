@@ -178,6 +178,31 @@ def test_status_report_and_show_say_which_pairs_these_are(tmp_path: Path) -> Non
     assert f"({pair.id}, unknown)" in augcon.open(result.folder).show(pair.root_id)
 
 
+@pytest.mark.parametrize("verify", ["lexical", "model"])
+def test_with_sources_and_several_answers_what_is_not_known_has_neither(
+    tmp_path: Path, verify: str
+) -> None:
+    told: dict[str, object] = {"answers__principles": "cite", "answers__samples": 2}
+    told |= {"answers__verify": verify, "answers__unknown_share": 0.2}
+    with simulated_server(Faults(untold=UNTOLD)) as server:
+        result = run(tmp_path, server, **told)
+        written = asked_with(server, REPLIES)
+    pairs = list(result)
+    honest = [pair for pair in pairs if pair.unknown]
+    assert {pair.language for pair in honest} == {"en", "zh"}
+    assert written
+    assert not any("(Source: NAME)" in body or "（来源：NAME）" in body for body in written)
+    for pair in pairs:
+        assert (f"[{pair.document}]" in pair.answer) is not pair.unknown
+    for pair in honest:
+        assert {draft.verdict.reason for draft in pair.drafts} == {"refusal"}
+        assert pair.answer.startswith(("I do not know", "我不知道"))
+    result.export(tmp_path / "dpo.jsonl", "dpo")
+    preferred = (tmp_path / "dpo.jsonl").read_text(encoding="utf-8").splitlines()
+    assert not {json.loads(line)["id"] for line in preferred} & {pair.id for pair in honest}
+    assert result.books.balanced
+
+
 def test_the_embedded_model_is_not_asked_what_is_not_known(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text(english(1, 5), encoding="utf-8")
     with pytest.raises(SettingsError, match=r"too small to tell what is not known"):

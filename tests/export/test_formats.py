@@ -134,6 +134,22 @@ def test_what_tells_nothing_is_no_row(draft: Draft) -> None:
     assert preferences(pair(0, FLOOD, [draft])) == []
 
 
+@pytest.mark.parametrize(
+    ("answer", "refused", "invented"),
+    [
+        ("I do not know who owned it.", "Who owned it is not known.", "Tom Hale owned it."),
+        ("我不知道它归谁所有。", "它归谁所有，尚不清楚。", "它归李文远所有。"),
+    ],
+)
+def test_of_what_nobody_knows_an_invention_is_worse_and_a_refusal_is_not(
+    answer: str, refused: str, invented: str
+) -> None:
+    drafts = [Draft(refused, rejected("refusal")), Draft(invented, rejected("not_supported"))]
+    (found,) = preferences(pair(0, answer, drafts, unknown=True))
+    assert (found.rejected[0].content, found.reason) == (invented, "not_supported")
+    assert len(preferences(pair(0, answer, drafts))) == 2
+
+
 def test_several_drafts_of_a_pair_are_several_rows_in_order() -> None:
     drafts = [
         Draft(f"The mill burnt down in {y}.", rejected("not_supported")) for y in (1861, 1862)

@@ -163,7 +163,7 @@ class _Author:
     def __init__(self, asked: Asked, faults: Faults, draw: random.Random) -> None:
         self._draw = draw
         self._faults = faults
-        given = [*_fenced(asked.last), "", ""]
+        given = [*_fenced(NAMED_SOURCE.sub("", asked.last)), "", ""]
         self._sentence = self._asked = given[1]
         self._system = asked.system
         self._numbers = len(NUMBER.findall(given[0]))

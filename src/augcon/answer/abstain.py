@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from augcon.words import simplified
+from augcon.words import content_words, simplified
 
 __all__ = ["abstains", "told_beside"]
 
@@ -55,7 +55,7 @@ _ZH = re.compile(
     "|".join(
         (
             f"{_STILL}就?[不未](?:太|大|甚|完全)?(?:清楚|知道|知晓|知情|晓得|明确|明了|得知)",
-            r"(?:\A|[，,。；;、：:\s])[但而]?不(?:太)?(?:清楚|知道)(?!的)",
+            r"(?:\A|[，,。；;、：:\s])(?:但|而|虽然?|尽管)?不(?:太)?(?:清楚|知道)(?!的)",
             "不得而知|(?:无人|没有人|没人|无从)(?:知晓|知道|得知|确定|判断|查考)",
             "无法(?:得知|确定|知道|确认|判断|回答)",
             f"(?:文[段章中本]|原文|上文|材料|资料)[里中]?(?:并|都|也)?(?:没有?|未){_TELLS_ZH}",
@@ -70,9 +70,23 @@ _TURNS = re.compile(
     r"|\b(?:but|although|though|whereas)\b|[，,](?:但是|但|不过|然而|只是|而)",
     re.IGNORECASE,
 )
+_COMMA = re.compile(r",(?!\d)|，")
+# "Who built it" wonders; "It stood where the rivers meet" does not.
 _WONDERS = re.compile(
-    rf"\b{_ASKED}\b|谁|什么|何|哪|几|多少|怎|为什么|是否|如何|多久|至于|关于", re.IGNORECASE
+    r"\A\W*(?:\w+ly,\s*)?(?:(?:and|or|nor|by|to|for|from|with|in|on|at|exactly|just|also) ){0,2}"
+    rf"{_ASKED}\b|\b(?:of|asked?) {_ASKED}\b"
+    r"|\A\W*(?:about|regarding|concerning|as (?:to|for))\b"
+    "|谁|什么|何|哪|几|多少|怎|为什么|是否|如何|多久|至于|关于",
+    re.IGNORECASE,
 )
+_RELATIVE = re.compile(r"\A\s*which ", re.IGNORECASE)  # after a comma; it tells something
+_SUBJECT = re.compile(
+    r"\A\W*(?:and |nor )?(?:it|he|she|they|this|these|those)\b|\A\W*[他她它]", re.IGNORECASE
+)
+_SETTING = re.compile(
+    r"\A\W*(?:after|before|since|until)\b|(?:之?后|(?<!小)时|时候|之?前)\W*\Z", re.IGNORECASE
+)
+FEWEST_WORDS = 3  # of content, in what a comma sets apart, that may be more than "after the flood"
 _ASKS = re.compile(r"[?？][\s”’」』\"')）]*\Z")
 
 
@@ -86,10 +100,29 @@ def abstains(sentence: str) -> bool:
 
 def told_beside(sentence: str) -> str:
     """What a sentence tells beside that something is not known: all of it, where it does not say
-    that, and nothing, where it says no more than that."""
+    that, and nothing, where it says no more than that.
+
+    A turn ("but", 不过) or a comma sets apart what is told. What a comma does may be a name, a time
+    or a manner of speaking too ("To my regret, …"), so that it has to look like a clause.
+    """
     if not abstains(sentence):
         return sentence
     parts = _TURNS.split(sentence)
     if not any(map(abstains, parts)):
         return ""
-    return " ".join(p for p in parts if not abstains(p) and not _WONDERS.search(p))
+    told = [p for part in parts for p in (_beside_commas(part) if abstains(part) else [part])]
+    return " ".join(p for p in told if not _WONDERS.search(p))
+
+
+def _beside_commas(part: str) -> list[str]:
+    """The clauses of a part, beside that in which it says that something is not known."""
+    first, *others = _COMMA.split(part)
+    clauses = [first, *(_RELATIVE.sub("", clause) for clause in others)]
+    if not any(map(abstains, clauses)):
+        return []
+    return [clause for clause in clauses if not abstains(clause) and _is_clause(clause)]
+
+
+def _is_clause(text: str) -> bool:
+    fewest = 1 if _SUBJECT.search(text) else FEWEST_WORDS
+    return not _SETTING.search(text) and len(content_words(text)) >= fewest

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from augcon.answer.abstain import abstains
+from augcon.answer.abstain import abstains, told_beside
 from augcon.answer.lexical import content_stems
 from augcon.answer.terms import without_source
 from augcon.corpus import count_units, sentence_spans
@@ -68,6 +68,7 @@ _WILL_NOT_ANSWER = re.compile(
     r"(?:answer|help|assist|provide)|\A\W*(?:很?抱歉[，,]?)?我?(?:无法|不能|不会|拒绝)(?:回答|提供|协助|帮)",
     re.IGNORECASE,
 )
+_OPENS = " \"“'‘《「『〈(（[【:：,，"  # what may stand between "the document" and its name
 _STOPS = re.compile(r"[.!?。！？](?=\s|[”’\"']|\Z)|[。！？]")
 _NO_SENTENCE = re.compile(r"^(?:\s*(?:[-*•|>]|\d+[.)、]|```)|.*(?:://|`)\S*$)")
 
@@ -95,7 +96,7 @@ def check_answer(
     checks = AnswerChecks(question.text, question.context.text, answer.strip(), language, source)
     faults: list[tuple[str, Callable[[], str]]] = [
         ("refusal", checks.refusal),
-        ("refusal", lambda: _withheld(question, answer)),
+        ("refusal", lambda: _withheld(question, without_source(answer, source))),
         ("wrong_language", checks.other_language),
         ("mentions_source", (lambda: "") if may_mention_source else checks.mention),
         ("cut_off", checks.loose_end),
@@ -132,10 +133,12 @@ class AnswerChecks:
         return found[0] if found and found[0] not in self.question else ""
 
     def mention(self) -> str:
-        """A passage is spoken of that the reader never sees."""
+        """A passage is spoken of that the reader never sees. "The document mill.md" is one that has
+        a name, where the answer is to give it."""
+        said = without_source(self.answer, self.source)
         for pattern in (_MENTIONS, _MENTIONS_ZH):
-            for found in pattern.finditer(self.answer):
-                if phrase := self._new(found):
+            for found in pattern.finditer(said):
+                if not self._is_named(found.end()) and (phrase := self._new(found)):
                     return phrase
         return ""
 
@@ -175,6 +178,11 @@ class AnswerChecks:
     def missing_source(self) -> str:
         return "" if self.source in self.answer else self.source
 
+    def _is_named(self, end: int) -> bool:
+        """Whether the name of the source follows at once."""
+        follows = self.answer[end:].lstrip(_OPENS).casefold()
+        return bool(self.source) and follows.startswith(self.source.casefold())
+
     def _new(self, found: re.Match[str] | None) -> str:
         """What was found, unless the context or the question says it too."""
         if found is None:
@@ -190,8 +198,9 @@ def _withheld(question: Question, answer: str) -> str:
     context, language = question.context.text, question.context.language
     if not all(map(abstains, _sentences(answer, language))):
         return ""
-    told = set(content_stems(context)) - set(content_stems(question.text))
-    if told & set(content_stems(answer)) or any(map(abstains, _sentences(context, language))):
+    told = set(content_stems(" ".join(map(told_beside, _sentences(answer, language)))))
+    new = set(content_stems(context)) - set(content_stems(question.text))
+    if told & new or any(map(abstains, _sentences(context, language))):
         return ""
     return answer.strip()
 

@@ -18,7 +18,7 @@ from augcon.records import Draft
 from augcon.rouge import tokens
 from augcon.words import DENIALS, content_words, stem
 
-__all__ = ["agreements", "most_consistent", "similarity"]
+__all__ = ["agreements", "most_consistent"]
 
 
 def most_consistent(passed: Sequence[Draft]) -> Draft:
@@ -44,13 +44,9 @@ def agreements(answers: Sequence[str]) -> list[float]:
     ]
 
 
-def similarity(one: str, other: str) -> float:
-    """How much two answers say the same, in [0, 1]."""
-    return _f1(_said(one), _said(other))
-
-
 def _f1(one: Counter[str], other: Counter[str]) -> float:
-    """Twice the words that both have, by the words of both; 0 where there are none."""
+    """How much two answers say the same, in [0, 1]: twice the words that both have, by the words of
+    both; 0 where there are none."""
     return 2 * (one & other).total() / max(1, one.total() + other.total())
 
 

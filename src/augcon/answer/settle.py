@@ -70,6 +70,7 @@ INSTEAD = {"en": "\nIt says: {}", "zh": "\n文段的原话：{}"}
 class Settled:
     """The last answer with its verdict; `verification` is None where it was not verified.
 
+    own     what was found of the answer itself, where the verdict is on its question
     number  which of the answers that were asked for it is
     drafts  the others, each with why it is not the answer
     asked   how many were asked for, this one included
@@ -81,12 +82,13 @@ class Settled:
     number: int = 0
     drafts: tuple[Draft, ...] = ()
     asked: int = 1
+    own: Verdict | None = None
 
     def followed_by(
         self, text: str, verdict: Verdict, verification: Verification | None = None
     ) -> Settled:
         """One more answer, in the place of this one, which stays as a draft."""
-        this = Draft(self.text, self.verdict, self.verification, self.number)
+        this = Draft(self.text, self.own or self.verdict, self.verification, self.number)
         drafts = (*self.drafts, this)
         return Settled(text, verdict, verification, self.asked, drafts, self.asked + 1)
 
@@ -114,22 +116,28 @@ class Checking:
         answer, where all of them are.
         """
         first = chosen(await self.drafts(question, responder), self.samples)
-        first = await self.doubted(question, first, revised=False)
+        first = await self.doubted(question, first)
         if first.verdict.state is not State.REJECTED or first.verdict.reason == UNANSWERABLE:
             return first
         revised = await self.mended(question, responder, first)
-        return first if revised is first else await self.doubted(question, revised, revised=True)
+        if revised is first:
+            return first
+        return await self.doubted(question, revised, before=first.verdict)
 
-    async def doubted(self, question: Question, settled: Settled, *, revised: bool) -> Settled:
-        """An answer that was rejected: with the verdict on the question, if that is at fault."""
+    async def doubted(
+        self, question: Question, settled: Settled, before: Verdict | None = None
+    ) -> Settled:
+        """An answer that was rejected: with the verdict on the question, if that is at fault.
+
+        before  what was found of the answer that this one is the revision of
+        """
         if settled.verdict.state is not State.REJECTED:
             return settled
-        found = [draft.verdict for draft in settled.drafts] + [settled.verdict]
         try:
-            verdict = await self.unanswered.verdict(question, found, revised=revised)
+            verdict = await self.unanswered.verdict(question, settled.verdict, before)
         except ItemError as error:
             return replace(settled, verdict=failed(error.reason, error.detail))
-        return replace(settled, verdict=verdict) if verdict else settled
+        return replace(settled, verdict=verdict, own=settled.verdict) if verdict else settled
 
     async def drafts(self, question: Question, responder: Responder) -> list[Draft]:
         """Every sample in order, judged; the same words are judged once."""
@@ -160,8 +168,9 @@ class Checking:
         """An answer with the verdict on it: failed, where the model that verifies says nothing
         usable."""
         source = self.terms.source(question)
-        may_mention = self.may_mention_source or bool(source)
-        verdict = check_answer(question, answer, may_mention, self.terms.language, source)
+        verdict = check_answer(
+            question, answer, self.may_mention_source, self.terms.language, source
+        )
         if not verdict.kept or self.verifier is None:
             return Draft(answer, verdict)
         try:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from augcon.answer.lexical import Passage
 from augcon.prompts.library import SOURCE, prompt_language
 from augcon.records import Question
 
@@ -41,6 +42,14 @@ class Terms:
     def is_translated(self, question: Question) -> bool:
         """Whether that is another language than its context's."""
         return self.spoken(question) != question.context.language
+
+    def passage(self, question: Question) -> Passage:
+        """The context, read for what is said in answer to its question."""
+        return Passage(
+            *(question.context.text, question.text, question.context.language),
+            self.principles_for(question),
+            translated=self.is_translated(question),
+        )
 
 
 def without_source(text: str, source: str) -> str:

@@ -11,7 +11,6 @@ nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from augcon.answer.answerable import AnswerableCheck
@@ -27,21 +26,20 @@ class Unanswered:
     check: AnswerableCheck | None = None
 
     async def verdict(
-        self, question: Question, failed: Sequence[Verdict], *, revised: bool
+        self, question: Question, found: Verdict, before: Verdict | None = None
     ) -> Verdict | None:
         """That the question is unanswerable; None where the answers are to blame, or nobody knows.
 
-        failed   what was found of each answer so far, in order
-        revised  the last of them was asked for with what had been found, and there is no other
+        found   of the answer
+        before  of the one that it is the revision of; None where it is none
 
         Raises `augcon.errors.ItemError` where the model gives nothing usable.
         """
-        refused = [verdict.reason == "refusal" for verdict in failed]
         if self.check is None:
-            twice = len(failed) > 1 and all(refused)
-            return rejected(UNANSWERABLE, f"refused twice: {failed[-1].detail}") if twice else None
-        unsupported = revised and failed[-1].reason == "not_supported"
-        if not (refused[-1] or unsupported):
+            twice = before is not None and before.reason == found.reason == "refusal"
+            return rejected(UNANSWERABLE, f"refused twice: {found.detail}") if twice else None
+        unsupported = before is not None and found.reason == "not_supported"
+        if not (found.reason == "refusal" or unsupported):
             return None
         context = question.context
         told = await self.check.look(context.text, question.text, context.language)

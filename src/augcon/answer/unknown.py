@@ -25,7 +25,8 @@ from augcon.errors import ItemError, ReplyError, RequestRefused
 from augcon.llm.base import Sampling
 from augcon.llm.call import Unusable
 from augcon.prompts import Asker, Library
-from augcon.prompts.library import prompt_language
+from augcon.prompts.library import SOURCE, answer_language, prompt_language
+from augcon.prompts.prompt import Prompt
 from augcon.records import (
     BY_ROOT,
     UNANSWERABLE,
@@ -40,7 +41,19 @@ from augcon.records import (
 
 __all__ = ["UnknownReplies", "unfit"]
 
-KNOWING = set(content_stems("know known unknown knows sure unclear 知道 清楚 不知 不知道 未知"))
+# Of a reply, what says of nothing in particular that it is not known.
+KNOWING = set(
+    content_stems(
+        "know known unknown knows sure unclear clear certain nobody information idea sorry afraid "
+        "i'm don't can't say tell answer question unfortunately still yet now "
+        "知道 清楚 不知 不知道 不清楚 并不知道 未知 得知 无从 不得而知 无法 确定 我 这 尚 还 并 谁 "
+        "目前 现在 具体 抱歉 对不起 遗憾 答案 问题 回答 一点 情况"
+    )
+)
+_SOURCED = re.compile(
+    r"[\[(（【〔]\s*(?:sources?\b|来源|出处|引自)|\bsources?\s*[:：]|(?:来源|出处)\s*[:：]",
+    re.IGNORECASE,
+)
 _HINTS = re.compile(
     r"\b(?:provided|given|available) (?:information|details?|material)\b"
     r"|\b(?:information|details?|material) (?:\w+ )?(?:provided|given|available)\b"
@@ -80,7 +93,7 @@ class UnknownReplies:
     async def write(self, question: Question) -> str:
         """A reply that is fit. Raises `augcon.errors.ItemError` where there is none."""
         spoken = prompt_language(question.context.language)
-        prompt = self.library.answering("unknown", spoken)
+        prompt = honest_prompt(self.library, spoken)
         if self.terms.is_translated(question):
             prompt = prompt.with_examples(())  # which show another language
 
@@ -94,6 +107,15 @@ class UnknownReplies:
         return outputs["answer"]
 
 
+def honest_prompt(library: Library, language: str) -> Prompt:
+    """With the principles less the lines that ask for the source: what is not known has none."""
+    prompt = library.prompt("unknown", language)
+    lines = library.principles(language).split("\n")
+    principles = "\n".join(line for line in lines if SOURCE not in line)
+    told = answer_language(prompt.language, library.answers_in)
+    return prompt.filled(principles=principles, language=told)
+
+
 def unfit(
     question: Question, reply: str, may_mention_source: bool = False, terms: Terms | None = None
 ) -> str:
@@ -102,11 +124,9 @@ def unfit(
     verdict = check_answer(question, reply, may_mention_source, terms.language, may_refuse=True)
     if not verdict.kept:
         return f"{verdict.reason}: {verdict.detail}"
-    language, translated = question.context.language, terms.is_translated(question)
-    principles = terms.principles_for(question)
-    passage = Passage(
-        *(question.context.text, question.text, language, principles), translated=translated
-    )
+    if sourced := _SOURCED.search(reply):
+        return f"it names a source: {sourced[0]}"
+    passage = terms.passage(question)
     for span in claim_spans(reply, terms.spoken(question)):
         sentence = reply[span.start : span.end]
         if not abstains(sentence):
@@ -115,7 +135,15 @@ def unfit(
             return f"nobody spoke of {', '.join(missing)}"
     if not may_mention_source and (hint := _HINTS.search(reply)):
         return f"it hints at a passage: {hint[0]}"
-    asked, said = set(content_stems(question.text)) - KNOWING, Passage(reply, "", language)
-    if asked and not translated and not any(map(said.holds, asked)):
-        return "it does not name what was asked"
-    return ""
+    return (
+        "" if _names_what_was_asked(question, reply, terms) else "it does not name what was asked"
+    )
+
+
+def _names_what_was_asked(question: Question, reply: str, terms: Terms) -> bool:
+    """By a content word of the question; of its own, where the reply is in another language."""
+    if terms.is_translated(question):
+        return bool(set(content_stems(reply)) - KNOWING)
+    asked = set(content_stems(question.text)) - KNOWING
+    said = Passage(reply, "", question.context.language)
+    return not asked or any(map(said.holds, asked))

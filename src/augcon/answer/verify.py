@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from augcon.answer.abstain import abstains
+from augcon.answer.abstain import told_beside
 from augcon.answer.lexical import Passage, is_verbatim, lexical_support
 from augcon.answer.terms import Terms, without_source
 from augcon.corpus import Span, sentence_spans
@@ -119,7 +119,7 @@ class ModelVerifier:
 
         def usable(outputs: dict[str, str]) -> None:
             told = GRADES[read_grade(outputs["verdict"])] > 0
-            if told and not abstains(values["claim"]):  # what is not there has no sentence
+            if told and told_beside(values["claim"]):  # what is not there has no sentence
                 asked = f"{question.text}\n{values['claim']}"
                 _demand_evidence(outputs["evidence"], asked, context, translated)
 
@@ -207,11 +207,7 @@ def rejection(verification: Verification, answer: str) -> Verdict:
 
 def _by_words(question: Question, answer: str, terms: Terms) -> tuple[Passage, list[Claim]]:
     """The claims of an answer with what the words say of them, and the context as it was read."""
-    context, translated = question.context, terms.is_translated(question)
-    principles = terms.principles_for(question)
-    passage = Passage(
-        context.text, question.text, context.language, principles, translated=translated
-    )
+    passage = terms.passage(question)
     told = _subject(question, answer, terms)
     spans = claim_spans(told, terms.spoken(question))
     return passage, [_judged_by_words(told, span, passage) for span in spans]

@@ -105,7 +105,7 @@ def _preferences(pairs: Iterable[Pair]) -> Iterator[Row]:
     for pair in pairs:
         prompt, chosen = _turns(pair)
         for draft in pair.drafts:
-            if _is_worse(draft, pair.answer):
+            if _is_worse(draft, pair):
                 yield {
                     "prompt": [prompt],
                     "chosen": [chosen],
@@ -115,14 +115,17 @@ def _preferences(pairs: Iterable[Pair]) -> Iterator[Row]:
                 }
 
 
-def _is_worse(draft: Draft, answer: str) -> bool:
+def _is_worse(draft: Draft, pair: Pair) -> bool:
     """Whether there is something to learn from the draft.
 
     One that was found wanting may differ by a single word, as by an invented year, and tells the
     more for it. One that may stand as well was only less consistent: it has to say something else,
-    and not the same in nearly the same words. Of one that failed nobody knows.
+    and not the same in nearly the same words. Of one that failed nobody knows. A refusal of what
+    nobody knows says what the pair's own answer does, and is no worse.
     """
-    said, better = tokens(draft.text), tokens(answer)
+    said, better = tokens(draft.text), tokens(pair.answer)
+    if pair.unknown and draft.verdict.reason == "refusal":
+        return False
     if draft.verdict.state is State.FAILED or not said or said == better:
         return False
     passes = draft.verdict.reason == "less_consistent"
