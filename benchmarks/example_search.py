@@ -176,7 +176,7 @@ class Bench:
         needed = self.given.pool + self.given.held_out
         if len(items) < needed:
             raise SettingsError(f"{SETS[language]}: {len(items)} texts, and {needed} are needed")
-        names = [a for a in ARMS if a != "nearest" or (self.models.encoder or self.models.embedder)]
+        names = [a for a in ARMS if a != "nearest" or self.models.comparer]
 
         async def one(seed: int) -> list[tuple[Sequence[Scored], Chosen]]:
             drawn = random.Random(seed_of("example_search", language, seed)).sample(items, needed)
@@ -214,7 +214,7 @@ class Bench:
     async def examples(
         self, settings: Settings, chosen: Chosen, pool: Sequence[Triplet], language: str
     ) -> Examples:
-        encoder = self.models.encoder or self.models.embedder
+        encoder = self.models.comparer
         if chosen.how == "nearest" and encoder is not None:
             return await NearestExamples.over(encoder, {language: pool}, settings.answers.shots)
         return FixedExamples({language: chosen.examples})

@@ -12,7 +12,7 @@ from augcon.answer.verify import read_grade
 from augcon.assemble import library_of
 from augcon.audit import KEPT, MOST_TOLD, audit_examples
 from augcon.config import load_settings
-from augcon.errors import ModelError, TooLongError
+from augcon.errors import ModelError, RequestFailed, TooLongError
 from augcon.llm.base import Reply, Request
 from augcon.llm.call import Caller, MemoryJournal, Unusable
 from augcon.llm.fake import FakeModel, last_text
@@ -145,7 +145,6 @@ async def test_the_embedded_model_is_not_asked_and_the_words_are_still_checked(
     audited = await Audited(verdict("broken")).of({"en"}, examples=path, at={})
     assert [reason for reason, _ in audited.found()] == ["not_supported"]
     assert audited.model.requests == []
-    assert audited.steps["audit-en"]["asked"] is False
 
 
 async def test_many_findings_are_not_all_told_on_the_terminal(tmp_path: Path) -> None:
@@ -154,6 +153,51 @@ async def test_many_findings_are_not_all_told_on_the_terminal(tmp_path: Path) ->
     assert len(audited.found()) == MOST_TOLD + 3
     assert len(audited.said) == MOST_TOLD + 1
     assert audited.said[-1] == "WARNING: and 3 more, which the report lists"
+
+
+@pytest.mark.parametrize(("language", "good"), [("en", GOOD), ("zh", GOOD_ZH)])
+@pytest.mark.parametrize("failing", ["finding", "evidence"])
+async def test_a_server_that_fails_stops_the_run_and_nothing_is_remembered(
+    language: str, good: dict[str, str], failing: str, tmp_path: Path
+) -> None:
+    """Whether it is asked about the principles or about what supports the answer."""
+
+    def script(request: Request) -> str:
+        if f'"{failing}"' in request.schema:
+            raise RequestFailed("http 500")
+        return json.dumps({"finding": "f", "verdict": "kept" if language == "en" else "遵守"})
+
+    told = {"en": "It ground rye there.", "zh": "磨坊磨黑麦了。"}
+    path = lines(tmp_path, {**good, "answer": told[language]})
+    audited = Audited(script)
+    with pytest.raises(ModelError, match="the server failed") as caught:
+        await audited.of({language}, examples=path, verify="model")
+    assert repr(good["question"]) in str(caught.value)
+    assert audited.steps == {}
+
+
+@pytest.mark.parametrize(
+    ("language", "good", "line", "word"),
+    [
+        ("en", GOOD, "Write in {language}.", "Chinese"),
+        ("zh", GOOD_ZH, "请用{language}写。", "英语"),
+    ],
+)
+async def test_the_language_of_answers_is_filled_in_where_principles_name_it(
+    language: str, good: dict[str, str], line: str, word: str, tmp_path: Path
+) -> None:
+    principles = tmp_path / "mine.md"
+    principles.write_text(line, encoding="utf-8")
+    other = {"en": "磨黑麦。", "zh": "It ground rye."}[language]
+    audited = await Audited(verdict("kept" if language == "en" else "遵守")).of(
+        {language},
+        examples=lines(tmp_path, {**good, "answer": other}),
+        principles=principles,
+        language="zh" if language == "en" else "en",
+    )
+    (request,) = audited.model.requests
+    assert line.replace("{language}", word) in last_text(request)
+    assert "{language}" not in last_text(request)
 
 
 async def test_principles_that_make_the_audit_too_long_stop_the_run(tmp_path: Path) -> None:

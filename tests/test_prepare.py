@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from augcon.answer import FEWEST_TO_SEARCH, GenerateResponder, Responder
+from augcon.answer import FEWEST_TO_SEARCH, GenerateResponder, Responder, answers_of_search
 from augcon.config import load_settings
 from augcon.errors import SettingsError
 from augcon.llm.base import Reply, Request
@@ -64,7 +64,7 @@ class Start:
         embedder = self.encoder and Caller(self.encoder, self.journal)
         caller = Caller(self.model, self.journal)
         models = Models(caller, embedder, None, schema=True, contexts_at_once=1)
-        library = Library(examples_file=path)
+        library = Library(examples_file=path, answers_in=settings.answers.language)
         return await prepare_responder(
             settings, models, library, languages, self.remember, self.said.append
         )
@@ -170,9 +170,24 @@ async def test_too_few_to_search_are_taken_as_they_are_and_it_is_said(
 
 async def test_as_many_as_are_needed_are_searched(tmp_path: Path) -> None:
     start = Start(tmp_path, ANNOTATED["zh"][:FEWEST_TO_SEARCH])
-    await start(("zh",), search_trials=2)
+    await start(("zh",), search_trials=2, shots=3)
     assert start.told("zh")["how"] == "search"
     assert len(start.told("zh")["trials"]) == 2
+
+
+@EVERY_LANGUAGE
+@pytest.mark.parametrize(("number", "shots"), [(4, 4), (5, 5), (5, 9)])
+async def test_where_all_can_be_shown_all_are_and_nothing_is_searched(
+    tmp_path: Path, language: str, number: int, shots: int
+) -> None:
+    some = ANNOTATED[language][:number]
+    start = Start(tmp_path, some)
+    responder = await start((language,), shots=shots)
+    assert await shown_by(responder, language) == [t.answer for t in some]
+    assert (start.model.requests, start.told(language)["how"]) == ([], "first")
+    (said,) = start.said
+    assert f"only {number} annotated, no more than are shown: all of them are used" in said
+    assert answers_of_search(number, shots, 8, 48) == 0
 
 
 async def test_annotated_examples_of_one_context_are_not_searched_and_it_is_said(
@@ -229,6 +244,18 @@ async def test_a_language_without_annotated_examples_is_answered_zero_shot(
     assert await shown_by(await empty(choose=choose)) == []
     assert empty.model.requests == []
     assert "zero-shot" in empty.said[0]
+
+
+@pytest.mark.parametrize(("language", "wanted"), [("en", "zh"), ("zh", "en")])
+async def test_examples_whose_answers_have_another_language_are_told_as_what_they_are(
+    tmp_path: Path, language: str, wanted: str
+) -> None:
+    start = Start(tmp_path, ANNOTATED[language])
+    both = ("en", "zh")
+    assert await shown_by(await start(both, language=wanted), language) == []
+    said = {line[19:21]: line for line in start.said}
+    assert "has an answer in that of answers.language: answers are asked" in said[language]
+    assert "no annotated example is in this language: answers are asked" in said[wanted]
 
 
 async def test_a_language_without_prompts_is_asked_in_english(tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ __all__ = [
     "NO_EMBEDDINGS",
     "NO_NEAREST",
     "PROMPTED",
+    "assemble_asker",
     "assemble_checking",
     "assemble_classifier",
     "assemble_generator",
@@ -124,7 +125,7 @@ def _divider(settings: Settings, models: Models, library: Library) -> Divider:
             READ_BY_EMBEDDED,
         )
     temperature = settings.tree.temperature
-    asker, max_tokens = _asker(settings, models), settings.model.max_tokens
+    asker, max_tokens = assemble_asker(settings, models), settings.model.max_tokens
     sampling = Sampling(
         PAPER_TEMPERATURE if temperature is None else temperature, max_tokens=max_tokens
     )
@@ -168,7 +169,7 @@ def _splitter(settings: Settings, models: Models) -> Splitter:
         return MiddleSplitter()
     if split == "recursive":
         return RecursiveSplitter()
-    encoder = models.encoder or models.embedder
+    encoder = models.comparer
     if encoder is None:
         raise SettingsError(NO_EMBEDDINGS)
     if split == "boundary" and models.embedder is not None:
@@ -181,7 +182,7 @@ def assemble_classifier(settings: Settings, models: Models, library: Library) ->
     if settings.selection.granularity == "span":
         return None
     sampling = Sampling(temperature=0.0, max_tokens=settings.model.max_tokens)
-    return Classifier(_asker(settings, models), library, sampling)
+    return Classifier(assemble_asker(settings, models), library, sampling)
 
 
 def assemble_generator(
@@ -190,7 +191,7 @@ def assemble_generator(
     """Stage 3 by a model that writes, with these few-shot examples."""
     sampling = Sampling(settings.answers.temperature, max_tokens=settings.model.max_tokens)
     return GenerateResponder(
-        _asker(settings, models),
+        assemble_asker(settings, models),
         library,
         examples,
         sampling,
@@ -218,8 +219,8 @@ def assemble_checking(settings: Settings, models: Models, library: Library) -> C
     if settings.answers.verify == "lexical":
         verifier = LexicalVerifier(terms)
     elif settings.answers.verify == "model":
-        verifier = ModelVerifier(_asker(settings, models), library, terms)
-        unanswered = Unanswered(AnswerableCheck(_asker(settings, models), library))
+        verifier = ModelVerifier(assemble_asker(settings, models), library, terms)
+        unanswered = Unanswered(AnswerableCheck(assemble_asker(settings, models), library))
     return Checking(
         *(verifier, settings.answers.mention_source, settings.answers.samples, unanswered, terms)
     )
@@ -229,7 +230,7 @@ def assemble_unknown(settings: Settings, models: Models, library: Library) -> Un
     """What replies to questions that no context answers; None where no such pair is wanted."""
     if not settings.answers.unknown_share:
         return None
-    asker = _asker(settings, models)
+    asker = assemble_asker(settings, models)
     sampling = Sampling(settings.answers.temperature, max_tokens=settings.model.max_tokens)
     check = AnswerableCheck(asker, library)
     terms = assemble_terms(settings, library)
@@ -301,5 +302,6 @@ def principle_tokens(settings: Settings) -> int:
     )
 
 
-def _asker(settings: Settings, models: Models) -> Asker:
+def assemble_asker(settings: Settings, models: Models) -> Asker:
+    """What asks the model that writes, in the form that it takes."""
     return Asker(models.generator, "json" if models.schema else "marked", settings.model.endpoint)

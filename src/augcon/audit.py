@@ -14,13 +14,13 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from augcon.answer import Checking, FixedExamples
-from augcon.answer.examples import as_question
+from augcon.answer import Checking
+from augcon.answer.examples import as_question, demand_judged, demanding_a_server
 from augcon.answer.respond import blame_principles
 from augcon.answer.verify import JUDGING, read_grade
-from augcon.assemble import assemble_checking, assemble_generator, is_embedded
+from augcon.assemble import assemble_asker, assemble_checking, is_embedded
 from augcon.config import Settings
-from augcon.errors import ItemError, TooLongError
+from augcon.errors import ItemError, RequestFailed, TooLongError
 from augcon.llm.models import Models, Remember
 from augcon.prompts import Asker, Library
 from augcon.prompts.library import SOURCE, prompt_language
@@ -49,9 +49,7 @@ async def audit_examples(
     """Look at the annotated examples of these languages, where they or the principles are not
     ours, and `say` what is wrong with them."""
     checking = assemble_checking(settings, models, library)
-    asker = None
-    if not is_embedded(settings):
-        asker = assemble_generator(settings, models, library, FixedExamples({})).asker
+    asker = None if is_embedded(settings) else assemble_asker(settings, models)
     for language in sorted({prompt_language(language) for language in languages}):
         triplets = library.triplets(language)
         if not triplets or not library.is_own(language):
@@ -84,11 +82,11 @@ class _Audit:
             {"id": triplet.id, "question": triplet.question, "reason": reason, "detail": detail}
             for triplet, reason, detail in found
         ]
-        asked = self.asker is not None
-        return json.dumps({"examples": len(triplets), "asked": asked, "found": told})
+        return json.dumps({"examples": len(triplets), "found": told})
 
     async def _found(self, triplet: Triplet) -> list[tuple[Triplet, str, str]]:
-        both = (await self._wanting(triplet), await self._broken(triplet))
+        with demanding_a_server(triplet):
+            both = (await self._wanting(triplet), await self._broken(triplet))
         return [(triplet, reason, detail) for reason, detail in both if reason]
 
     async def _wanting(self, triplet: Triplet) -> tuple[str, str]:
@@ -96,6 +94,7 @@ class _Audit:
         if self.asker and SOURCE in self.library.principles(self.language) and not triplet.source:
             return "no_source", "its line has no source, which answers are to name"
         verdict = (await self.checking.judge(as_question(triplet), triplet.answer)).verdict
+        demand_judged(verdict)
         return verdict.reason, verdict.detail
 
     async def _broken(self, triplet: Triplet) -> tuple[str, str]:
@@ -117,6 +116,8 @@ class _Audit:
         seed = self.asker.caller.seed_for("audit", triplet.id)
         try:
             outputs = await self.asker.ask(prompt, values, JUDGING, seed, usable)
+        except RequestFailed:
+            raise
         except ItemError as error:
             if isinstance(error, TooLongError):
                 blame_principles(self.library, prompt, values, error)

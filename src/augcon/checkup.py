@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from augcon.assemble import NO_EMBEDDINGS, longest_request, principle_tokens
+from augcon.assemble import NO_EMBEDDINGS, NO_NEAREST, longest_request, principle_tokens
 from augcon.config import Settings
 from augcon.errors import AugConError
 from augcon.llm.base import TryAgain
@@ -85,6 +85,9 @@ async def _server(whole: Settings) -> list[Check]:
     if whole.split == "semantic":
         able = bool(abilities.embeddings)
         checks.append(Check("split", able, "semantic" if able else NO_EMBEDDINGS))
+    if whole.answers.choose == "nearest" and whole.answers.shown:
+        able = bool(abilities.embeddings)
+        checks.append(Check("examples", able, "nearest" if able else NO_NEAREST))
     return [
         *checks,
         Check("model", True, f"{settings.name} answers"),

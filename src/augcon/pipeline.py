@@ -33,7 +33,7 @@ from augcon.fitting import choose_pilot, prepare_scorer
 from augcon.forecast import ASSUMED, Served, expect
 from augcon.llm.budget import Budget, Spent
 from augcon.llm.models import Models, open_models
-from augcon.prepare import prepare_responder
+from augcon.prepare import demand_comparer, prepare_responder
 from augcon.records import Augmented, Context, failed
 from augcon.report import write_report
 from augcon.scorer import Scorer
@@ -127,6 +127,7 @@ def _prepared(
     settings: Settings, models: Models, run: Run, watch: Watch, group: asyncio.TaskGroup
 ) -> Stages:
     """The stages; scorer and responder are in the making, and the first trees need neither."""
+    demand_comparer(settings, models)
     library = library_of(settings)
     tree = assemble_tree(settings, models, library)
     pilot = choose_pilot(settings, models, run.ledger.roots())

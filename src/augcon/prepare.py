@@ -42,12 +42,15 @@ from augcon.prompts import Library
 from augcon.prompts.library import prompt_language
 from augcon.records import Triplet
 
-__all__ = ["Chosen", "choose_examples", "prepare_responder"]
+__all__ = ["Chosen", "choose_examples", "demand_comparer", "prepare_responder"]
 
 TOO_FEW = (
     "only {number} annotated, too few to search (it takes {fewest}): {taken} of them are used, "
     "in order"
 )
+ALL_SHOWN = "only {number} annotated, no more than are shown: all of them are used, in order"
+NO_EXAMPLE = "no annotated example is in this language"
+OTHER_ANSWERS = "no annotated example in this language has an answer in that of answers.language"
 NO_OTHER_SET = (
     "no two sets could be compared, because the annotated examples share their contexts or "
     "questions: the first ones are used"
@@ -143,7 +146,7 @@ async def _shown(
     answers = settings.answers
     if answers.choose != "nearest" or not answers.shown:
         return FixedExamples(fixed)
-    return await NearestExamples.over(_encoder(models), annotated, answers.shots)
+    return await NearestExamples.over(comparer(models), annotated, answers.shots)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +175,7 @@ class _Choosing:
             return Chosen("none", self.ids, why=ZERO_SHOT.format(why=why))
         if answers.choose == "nearest":
             by_language = {self.language: self.annotated}
-            await NearestExamples.over(_encoder(self.models), by_language, answers.shots)
+            await NearestExamples.over(comparer(self.models), by_language, answers.shots)
             return Chosen("nearest", self.ids)
         if answers.choose == "bootstrapped":
             return await self._bootstrapped()
@@ -185,10 +188,15 @@ class _Choosing:
             return 'answers.choose = "none"'
         if self.settings.answers.shots == 0:
             return "answers.shots = 0"
-        return "" if self.annotated else "no annotated example is in this language"
+        if self.annotated:
+            return ""
+        any_answer = replace(self.library, answers_in="context")
+        return OTHER_ANSWERS if any_answer.triplets(self.language) else NO_EXAMPLE
 
     async def _searched(self) -> Chosen:
         answers, number = self.settings.answers, len(self.annotated)
+        if FEWEST_TO_SEARCH <= number <= answers.shots:
+            return replace(self.first, why=ALL_SHOWN.format(number=number))
         if number < FEWEST_TO_SEARCH:
             taken = "all" if number <= answers.shots else f"the first {answers.shots}"
             why = TOO_FEW.format(number=number, fewest=FEWEST_TO_SEARCH, taken=taken)
@@ -222,8 +230,14 @@ class _Choosing:
         return assemble_generator(self.settings, self.models, self.library, FixedExamples({}))
 
 
-def _encoder(models: Models) -> Caller:
-    encoder = models.encoder or models.embedder
-    if encoder is None:
+def demand_comparer(settings: Settings, models: Models) -> None:
+    """Raise SettingsError where examples are to be compared by meaning, and nothing can."""
+    if settings.answers.choose == "nearest" and settings.answers.shown:
+        comparer(models)
+
+
+def comparer(models: Models) -> Caller:
+    """What embeds the examples. Raises SettingsError where nothing can."""
+    if models.comparer is None:
         raise SettingsError(NO_NEAREST)
-    return encoder
+    return models.comparer

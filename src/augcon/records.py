@@ -18,7 +18,6 @@ __all__ = [
     "BY_ROOT",
     "NOT_ASKED",
     "UNANSWERABLE",
-    "UNKNOWN",
     "UNSCORED",
     "Answer",
     "Asked",
@@ -45,7 +44,6 @@ __all__ = [
 
 UNSCORED = float("-inf")  # the score of a question that the scorer could not score
 UNANSWERABLE = "unanswerable"  # why a question that its context does not answer was rejected
-UNKNOWN = "unknown"  # why one of them is kept: its reply says that it is not known
 BY_ROOT = "root"  # how such a reply was verified: the whole root does not answer the question
 NOT_ASKED = ("below_min_units", "share_full")  # why a node was left alone, for no fault of its own
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from augcon.answer import Bootstrap, Checking, LexicalVerifier, ModelVerifier
+from augcon.errors import ModelError, RequestFailed
 from augcon.llm.base import Request
 from augcon.llm.fake import FakeModel, last_text
 from augcon.records import Triplet
@@ -133,6 +134,30 @@ async def test_a_question_that_the_model_fails_at_is_passed_over() -> None:
     assert [(one.item, one.reason) for one in tried if one.example is None] == [
         (unlucky.id, "unusable_reply")
     ]
+
+
+@EVERY_LANGUAGE
+@pytest.mark.parametrize("failing", ["answer", "evidence", "grade"])
+async def test_a_server_that_fails_at_one_request_is_waited_for_and_passes_nothing_over(
+    language: str, failing: str
+) -> None:
+    unlucky = ANNOTATED[language][2]
+
+    def script(request: Request) -> str:
+        if f'"{failing}"' in request.schema and unlucky.question in last_text(request):
+            raise RequestFailed("http 500")
+        if "verdict" in request.schema:
+            item = item_of(last_text(request))
+            supported = {"en": "supported", "zh": "支持"}[language]
+            return json.dumps({"evidence": item.context, "verdict": supported})
+        return script_of()(request)
+
+    found = bootstrap(FakeModel(script))
+    checking = Checking(ModelVerifier(found.responder.asker, found.responder.library))
+    strict = Bootstrap(found.responder, checking, 3, 36, 0)
+    with pytest.raises(ModelError, match="the server failed") as caught:
+        await strict.run(ANNOTATED[language], language)
+    assert repr(unlucky.question) in str(caught.value)
 
 
 @pytest.mark.parametrize("budget", [1, 4, 9, 50])

@@ -7,7 +7,7 @@ import pytest
 
 from augcon.answer import FixedExamples, GenerateResponder, Search, answers_of_search, check_answer
 from augcon.answer.search import Found, Trial, on_same_items
-from augcon.errors import ModelError, ReplyError
+from augcon.errors import ModelError, ReplyError, RequestFailed
 from augcon.llm.base import Reply, Request
 from augcon.llm.fake import FakeModel, last_text
 from augcon.prompts import Library
@@ -114,7 +114,7 @@ async def test_the_search_follows_from_its_seed() -> None:
 
 @pytest.mark.parametrize("trials", [2, 3, 5, 8, 13])
 @pytest.mark.parametrize("budget", [13, 20, 24, 36, 100])
-@pytest.mark.parametrize("shots", [1, 4, 50])
+@pytest.mark.parametrize("shots", [1, 4, 8])
 async def test_the_budget_is_never_exceeded_and_the_forecast_is_exact(
     trials: int, budget: int, shots: int
 ) -> None:
@@ -248,9 +248,27 @@ async def test_a_server_that_is_gone_ends_the_search() -> None:
         await search(Gone({})).run(ANNOTATED["en"], "en")
 
 
-async def test_more_shots_than_there_are_leave_one_item_to_be_asked() -> None:
+@EVERY_LANGUAGE
+@pytest.mark.parametrize("failing", ["answer", "grade"])
+async def test_a_server_that_fails_at_one_request_is_no_worst_grade_but_ends_the_search(
+    language: str, failing: str
+) -> None:
+    unlucky = ANNOTATED[language][4]
+
+    def script(request: Request) -> str:
+        grading = is_grading(request)
+        if grading is (failing == "grade") and item_of(last_text(request)) == unlucky:
+            raise RequestFailed("http 500")
+        return script_of(lambda *_: 4)(request)
+
+    with pytest.raises(ModelError, match="the server failed") as caught:
+        await search(FakeModel(script)).run(ANNOTATED[language], language)
+    assert repr(unlucky.question) in str(caught.value)
+
+
+async def test_one_item_beyond_the_shots_is_the_one_to_be_asked() -> None:
     model = FakeModel(script_of(lambda *_: 3))
-    found = await search(model, shots=50).run(ANNOTATED["en"][:4], "en")
+    found = await search(model, shots=3).run(ANNOTATED["en"][:4], "en")
     assert {len(trial.examples) for trial in found.trials} == {3}
     assert {trial.items for trial in found.trials} == {1}
 

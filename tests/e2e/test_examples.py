@@ -121,6 +121,24 @@ def test_a_run_that_is_stopped_while_it_chooses_goes_on_to_the_same_end(
     )
 
 
+def test_nearest_without_embeddings_is_refused_before_anything_is_asked(
+    corpus: Path, tmp_path: Path
+) -> None:
+    nearest = {"answers.choose": "nearest"}
+    with simulated_server(Faults(embeddings=False)) as server:
+        with pytest.raises(SettingsError, match=r"nearest.*embeddings.*serves none"):
+            run(corpus, tmp_path / "out", server, answers__choose="nearest", tree__split="rewrite")
+        asked = [json.dumps(body) for body in server.log.bodies]
+        checks = augcon.doctor(model=MODEL, base_url=server.url, settings=nearest)
+        without = augcon.doctor(model=MODEL, base_url=server.url)
+    assert not any("question" in body for body in asked)
+    assert [check.ok for check in checks if check.what == "examples"] == [False]
+    assert [check for check in without if check.what == "examples"] == []
+    with simulated_server() as server:
+        checks = augcon.doctor(model=MODEL, base_url=server.url, settings=nearest)
+    assert [check.ok for check in checks if check.what == "examples"] == [True]
+
+
 def test_a_finished_run_chooses_nothing_again(corpus: Path, tmp_path: Path) -> None:
     with simulated_server() as server:
         run(corpus, tmp_path / "out", server)

@@ -194,7 +194,7 @@ def test_good_examples_are_told_nothing_about(tmp_path: Path) -> None:
         watch = Watch(say=said.append)
         result = run(tmp_path, server, answers__examples=path, watch=watch)
     assert not any("WARNING" in line for line in said)
-    assert _steps(result)["audit-en"] == {"examples": 1, "asked": True, "found": []}
+    assert _steps(result)["audit-en"] == {"examples": 1, "found": []}
     page = (result.folder / "report.html").read_text(encoding="utf-8")
     assert "something is wrong with 0" in page
 

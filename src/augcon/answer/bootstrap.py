@@ -13,7 +13,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from augcon.answer.examples import as_question, is_apart
+from augcon.answer.examples import as_question, demand_judged, demanding_a_server, is_apart
 from augcon.answer.grade import Grade, Grader
 from augcon.answer.respond import GenerateResponder
 from augcon.answer.settle import Checking
@@ -68,13 +68,15 @@ class Bootstrap:
         seed = seed_of(self.seed, "bootstrap", item.id)
         grader = Grader(self.responder.asker, self.responder.library, self.seed)
         try:
-            answer = await self.responder.answer(
-                item.context, item.question, language, others, seed, source=item.source
-            )
-            settled = await self.checking.judge(as_question(item), answer)
-            if not settled.verdict.kept:
-                return Tried(item.id, reason=settled.verdict.reason)
-            grade = await grader.grade(item, answer, language)
+            with demanding_a_server(item):
+                answer = await self.responder.answer(
+                    item.context, item.question, language, others, seed, source=item.source
+                )
+                verdict = (await self.checking.judge(as_question(item), answer)).verdict
+                demand_judged(verdict)
+                if not verdict.kept:
+                    return Tried(item.id, reason=verdict.reason)
+                grade = await grader.grade(item, answer, language)
         except ItemError as error:
             return Tried(item.id, reason=error.reason)
         return _told(item, answer, grade)

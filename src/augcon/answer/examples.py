@@ -6,7 +6,8 @@ nearest  for each question those whose context and question are closest in meani
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,11 +15,20 @@ import numpy as np
 import numpy.typing as npt
 
 from augcon.corpus import count_units
+from augcon.errors import ModelError, RequestFailed
 from augcon.llm.call import Caller
 from augcon.llm.encode import encode
-from augcon.records import Context, Document, Question, Triplet
+from augcon.records import Context, Document, Question, Triplet, Verdict
 
-__all__ = ["Examples", "FixedExamples", "NearestExamples", "as_question", "is_apart"]
+__all__ = [
+    "Examples",
+    "FixedExamples",
+    "NearestExamples",
+    "as_question",
+    "demand_judged",
+    "demanding_a_server",
+    "is_apart",
+]
 
 Vectors = npt.NDArray[np.float64]
 DECIMALS = 9  # to which two examples are equally near
@@ -103,6 +113,25 @@ def as_question(example: Triplet) -> Question:
     units = count_units(example.context)
     root = Context.root(document, 0, len(example.context), units, example.language)
     return Question.of(root, example.question, 0)
+
+
+@contextmanager
+def demanding_a_server(example: Triplet) -> Iterator[None]:
+    """Raise ModelError where the server fails at this example: what is found of it is remembered,
+    and a passing fault must not be."""
+    try:
+        yield
+    except RequestFailed as error:
+        raise ModelError(
+            f"the annotated example {example.question!r} could not be dealt with: the server "
+            f"failed. {error} Nothing is lost: the same command goes on once the server is well."
+        ) from error
+
+
+def demand_judged(verdict: Verdict) -> None:
+    """Raise RequestFailed where an answer has no verdict because the server failed."""
+    if verdict.reason == RequestFailed.reason:
+        raise RequestFailed(verdict.detail)
 
 
 def is_apart(example: Triplet, context: str, question: str) -> bool:

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from augcon.answer.examples import is_apart
+from augcon.answer.examples import demanding_a_server, is_apart
 from augcon.answer.grade import UNGRADED, Grade, Grader
 from augcon.answer.respond import GenerateResponder
 from augcon.errors import ItemError
@@ -143,7 +143,7 @@ class Search:
     seed: int
 
     async def run(self, annotated: Sequence[Triplet], language: str) -> Found:
-        """Needs at least FEWEST_TO_SEARCH annotated examples.
+        """Needs at least FEWEST_TO_SEARCH annotated examples, and more than are shown.
 
         A round is over when all of its answers are graded, so that the result does not depend on
         the order in which they come.
@@ -172,13 +172,12 @@ class Search:
         """Distinct sets with something to be asked: that of no search, then drawn ones."""
         draw = random.Random(seed_of(self.seed, "examples", language))  # noqa: S311
         order = draw.sample(list(annotated), len(annotated))
-        size = min(self.shots, len(annotated) - 1)
-        first = tuple(annotated[:size])
+        first = tuple(annotated[: self.shots])
         sets = {first: None}
         for _ in range(DRAWS * self.trials):
             if len(sets) == self.trials:
                 break
-            sets[tuple(draw.sample(list(annotated), size))] = None
+            sets[tuple(draw.sample(list(annotated), self.shots))] = None
         items = {shots: [item for item in order if _may_be_asked(item, shots)] for shots in sets}
         judged = [shots for shots in sets if items[shots]]
         return [
@@ -190,10 +189,11 @@ class Search:
         seed = seed_of(self.seed, "try", item.id, *(t.id for t in shots))
         grader = Grader(self.responder.asker, self.responder.library, self.seed)
         try:
-            answer = await self.responder.answer(
-                item.context, item.question, language, shots, seed, source=item.source
-            )
-            return await grader.grade(item, answer, language)
+            with demanding_a_server(item):
+                answer = await self.responder.answer(
+                    item.context, item.question, language, shots, seed, source=item.source
+                )
+                return await grader.grade(item, answer, language)
         except ItemError:
             return UNGRADED
 
@@ -223,10 +223,9 @@ def on_same_items(grades: Sequence[Mapping[str, float]]) -> list[float]:
 
 def answers_of_search(annotated: int, shots: int, trials: int, budget: int) -> int:
     """How many answers a search grades where no two examples share a context or a question."""
-    if annotated < FEWEST_TO_SEARCH:
+    if annotated < FEWEST_TO_SEARCH or annotated <= shots:
         return 0
-    size = min(shots, annotated - 1)
-    left, items, spent = min(trials, math.perm(annotated, size)), annotated - size, 0
+    left, items, spent = min(trials, math.perm(annotated, shots)), annotated - shots, 0
     while share := min(items, _share(budget - spent, left)):
         spent, items = spent + share * left, items - share
         if left <= LAST:

@@ -109,6 +109,11 @@ class Models:
     def name(self) -> str:
         return self.generator.model.name
 
+    @property
+    def comparer(self) -> Caller | None:
+        """What embeds texts whose meanings are compared; None where nothing can."""
+        return self.encoder or self.embedder
+
 
 @asynccontextmanager
 async def open_models(

@@ -120,8 +120,10 @@ class Library:
 
     def with_principles(self, name: str, language: str) -> tuple[Prompt, str]:
         """A prompt and the principles that go with it: one that can be given the source is given
-        it where they ask for it, and is not otherwise."""
-        prompt, principles = self.prompt(name, language), self.principles(language)
+        it where they ask for it, and is not otherwise. The language of answers is filled in."""
+        prompt = self.prompt(name, language)
+        told = answer_language(prompt.language, self.answers_in)
+        principles = self.principles(language).replace(LANGUAGE, told)
         if SOURCE not in principles:
             return prompt.without("source"), principles
         labelled = prompt if name in OPTIONAL else self.prompt("answer", language)
