@@ -322,3 +322,22 @@ async def test_only_what_choosing_asked_is_its_cost(tmp_path: Path) -> None:
 
 def _text(reply: Reply) -> str:
     return reply.text
+
+
+@pytest.mark.parametrize(
+    ("language", "texts", "verify", "warned"),
+    [
+        ("zh", ("en",), "lexical", True),
+        ("en", ("en", "zh"), "lexical", True),
+        ("zh", ("zh",), "lexical", False),
+        ("context", ("en", "zh"), "lexical", False),
+        ("zh", ("en",), "model", False),
+        ("zh", ("en",), "off", False),
+    ],
+)
+async def test_it_is_said_where_answers_in_another_language_are_hardly_checked(
+    tmp_path: Path, language: str, texts: tuple[str, ...], verify: str, warned: bool
+) -> None:
+    start = Start(tmp_path, [*ANNOTATED["en"], *ANNOTATED["zh"]])
+    await start(texts, language=language, verify=verify, choose="none")
+    assert any("only numbers and names" in line for line in start.said) is warned

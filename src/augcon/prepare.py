@@ -56,6 +56,11 @@ NO_OTHER_SET = (
     "questions: the first ones are used"
 )
 NONE_PASSED = "none of the model's own answers passed: the first annotated ones are used"
+HARDLY_CHECKED = (
+    "WARNING: answers are in another language ({wanted}) than their texts ({others}), so that the "
+    'words of the two say nothing: only numbers and names are checked. answers.verify = "model" '
+    "checks them"
+)
 ZERO_SHOT = "{why}: answers are asked for without examples (zero-shot)"
 
 
@@ -93,9 +98,11 @@ async def prepare_responder(
     """Stage 3, with few-shot examples for every language of the corpus where the model writes its
     answers.
 
-    say  is told where the examples are not what the settings ask for, and what is wrong with those
-         of the user's own
+    say  is told where the examples are not what the settings ask for, what is wrong with those of
+         the user's own, and where answers are hardly checked
     """
+    if warning := _hardly_checked(settings, languages):
+        say(warning)
     await audit_examples(settings, models, library, languages, remember, say)
     if is_embedded(settings):
         return assemble_small_responder(settings, models, library)
@@ -112,6 +119,14 @@ async def prepare_responder(
         fixed[language] = tuple(Triplet(**one) for one in output["examples"])
     examples = await _shown(settings, models, annotated, fixed)
     return assemble_generator(settings, models, library, examples)
+
+
+def _hardly_checked(settings: Settings, languages: Collection[str]) -> str:
+    answers = settings.answers
+    others = sorted(language for language in languages if language != answers.language)
+    if answers.verify != "lexical" or answers.language == "context" or not others:
+        return ""
+    return HARDLY_CHECKED.format(wanted=answers.language, others=", ".join(others))
 
 
 async def choose_examples(
