@@ -147,12 +147,21 @@ async def test_the_embedded_model_is_not_asked_and_the_words_are_still_checked(
     assert audited.model.requests == []
 
 
-async def test_many_findings_are_not_all_told_on_the_terminal(tmp_path: Path) -> None:
+async def test_a_fault_of_many_examples_is_told_once_on_the_terminal(tmp_path: Path) -> None:
     many = [{**GOOD, "question": f"What did it grind in {n}?"} for n in range(MOST_TOLD + 3)]
     audited = await Audited(verdict("broken")).of({"en"}, examples=lines(tmp_path, *many))
     assert len(audited.found()) == MOST_TOLD + 3
+    (line,) = audited.said
+    assert f"'What did it grind in 0?' and {MOST_TOLD + 2} more: breaks_principles" in line
+
+
+async def test_many_faults_are_not_all_told_on_the_terminal(tmp_path: Path) -> None:
+    years = range(1900, 1900 + MOST_TOLD + 3)
+    many = [{**GOOD, "answer": f"It was built in {year}."} for year in years]
+    audited = await Audited(verdict("kept")).of({"en"}, examples=lines(tmp_path, *many))
+    assert len(audited.found()) == MOST_TOLD + 3
     assert len(audited.said) == MOST_TOLD + 1
-    assert audited.said[-1] == "WARNING: and 3 more, which the report lists"
+    assert audited.said[-1] == "WARNING: and 3 other faults, which the report lists"
 
 
 @pytest.mark.parametrize(("language", "good"), [("en", GOOD), ("zh", GOOD_ZH)])

@@ -100,17 +100,21 @@ class Result:
         to: PathLike,
         format: str = "messages",  # noqa: A002
         turns: int | None = None,
+        *,
+        unknown: bool = True,
     ) -> int:
         """Write the pairs to a file (.jsonl or .parquet) in another format; returns its rows.
 
         format  "augcon", "messages", "alpaca", "sharegpt" or "prompt-completion", a row for each
                 pair; "dpo", for each draft that its pair's answer is better than; "conversations",
                 the pairs of a root context joined
-        turns   most questions of a conversation (10)
+        turns    most questions of a conversation (10)
+        unknown  with the pairs that say that something is not known
         """
         if Path(to).absolute() == self.dataset_path.absolute() and format != "augcon":
             raise OutputError(f"{to}: is the run's own dataset; write {format} to another file")
-        return write_dataset(self, Path(to), format, turns)
+        pairs = self if unknown else (pair for pair in self if not pair.unknown)
+        return write_dataset(pairs, Path(to), format, turns)
 
     def show(self, item: str = "") -> str:
         """A root's tree or a pair with its source, by id; without one, every root context."""
@@ -156,7 +160,7 @@ def run(
     folder = Path(out)
     if fresh or not folder.exists():
         _demand_model(chosen)
-    files = {"prompt files": library.fingerprint(), **check_scorer(chosen)}
+    files = {**library.identity(), **check_scorer(chosen)}
     identity = {**chosen.identity(), **files}
     watch = watch or Watch()
     opened, done = Run.begin(folder, identity, corpus.id, chosen.to_toml(), fresh), False
@@ -185,7 +189,8 @@ def _demand_model(settings: Settings) -> None:
 
 def _demand_pairs(run: Run) -> None:
     """A run that ends with nothing says why. A corpus that gives no question is not an error."""
-    if run.books().pairs:
+    books = run.books()
+    if books.pairs:
         return
     if left := run.ledger.why_no_context():
         raise CorpusError(f"nothing was asked: {left}")
@@ -193,6 +198,12 @@ def _demand_pairs(run: Run) -> None:
         raise ModelError(
             f"not one pair: {failures}. See `augcon status {run.folder}`; the same command asks "
             "again for what the server stumbled over, --fresh for everything"
+        )
+    if rejected := books.stages["answers"].rejected:
+        told = ", ".join(f"{n} {reason}" for reason, n in sorted(rejected.items()))
+        raise ModelError(
+            f"not one pair: no answer may stand ({told}); `augcon show {run.folder}` shows them, "
+            "and docs/verification.md says what the reasons mean"
         )
 
 

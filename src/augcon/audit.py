@@ -10,7 +10,7 @@ left out: it may be meant. Ready sets are held to the same by the tests, and not
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -58,12 +58,20 @@ async def audit_examples(
         output = await remember(
             f"audit-{language}", partial(audit.of, triplets), *(t.id for t in triplets)
         )
-        found = json.loads(output)["found"]
-        for each in found[:MOST_TOLD]:
-            said = f"{each['reason']}: {each['detail']}".strip(": ")
-            say(f"WARNING: annotated example {each['question']!r}: {said}")
-        if len(found) > MOST_TOLD:
-            say(f"WARNING: and {len(found) - MOST_TOLD} more, which the report lists")
+        _tell(json.loads(output)["found"], say)
+
+
+def _tell(found: Sequence[Mapping[str, str]], say: Callable[[str], None]) -> None:
+    """The faults, each once, however many examples have it."""
+    with_it: dict[str, list[str]] = {}
+    for each in found:
+        said = f"{each['reason']}: {each['detail']}".strip(": ")
+        with_it.setdefault(said, []).append(each["question"])
+    for said, questions in list(with_it.items())[:MOST_TOLD]:
+        more = f" and {len(questions) - 1} more" if len(questions) > 1 else ""
+        say(f"WARNING: annotated example {questions[0]!r}{more}: {said}")
+    if len(with_it) > MOST_TOLD:
+        say(f"WARNING: and {len(with_it) - MOST_TOLD} other faults, which the report lists")
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,7 +169,7 @@ class Settings(Strict):
             if key not in OPERATIONAL
         }
         # How large it is only decides which of the replies are kept when the dataset is written.
-        told["answers.unknown_share"] = self.answers.unknown_share > 0
+        told["answers.unknown_share"] = "above 0" if self.answers.unknown_share else 0
         if self.model.kind == "file":  # where it lies may change; what it holds is checked
             told["model.name"] = Path(self.model.name).name
         if self.scorer.base is not None and Path(self.scorer.base).is_absolute():
@@ -216,7 +216,7 @@ BEFORE: Mapping[str, object] = {
     "answers.embedded": "window",
     "answers.samples": 1,
     "answers.sample_temperature": 0.8,
-    "answers.unknown_share": False,
+    "answers.unknown_share": 0,
     "answers.language": "context",
 }
 

@@ -41,6 +41,7 @@ from augcon.llm.tally import Tally
 from augcon.prompts import Library
 from augcon.prompts.library import prompt_language
 from augcon.records import Triplet
+from augcon.sections import STANDARD
 
 __all__ = ["Chosen", "choose_examples", "demand_comparer", "prepare_responder"]
 
@@ -56,6 +57,10 @@ NO_OTHER_SET = (
     "questions: the first ones are used"
 )
 NONE_PASSED = "none of the model's own answers passed: the first annotated ones are used"
+FOLLOWS_NONE = (
+    "WARNING: the embedded model follows no principles and is shown no examples: its answers are "
+    "sentences of their context"
+)
 HARDLY_CHECKED = (
     "WARNING: answers are in another language ({wanted}) than their texts ({others}), so that the "
     'words of the two say nothing: only numbers and names are checked. answers.verify = "model" '
@@ -105,6 +110,8 @@ async def prepare_responder(
         say(warning)
     await audit_examples(settings, models, library, languages, remember, say)
     if is_embedded(settings):
+        if settings.answers.principles != STANDARD or settings.answers.examples is not None:
+            say(FOLLOWS_NONE)
         return assemble_small_responder(settings, models, library)
     annotated = {
         language: library.triplets(language)

@@ -97,7 +97,7 @@ def test_another_set_in_the_same_folder_is_another_run(tmp_path: Path) -> None:
     prompts = write_set(tmp_path, "mine", {"en": "Be brief.", "zh": "要简短。"})
     with simulated_server() as server:
         run(tmp_path, server, prompts=prompts)
-        with pytest.raises(augcon.AugConError, match="prompt files"):
+        with pytest.raises(augcon.AugConError, match="principles: 'standard .* 'mine .* now"):
             run(tmp_path, server, prompts=prompts, answers__principles="mine")
 
 
@@ -147,10 +147,14 @@ def _steps(result: augcon.Result) -> dict[str, dict[str, object]]:
 def test_a_number_that_the_context_does_not_hold_is_found_in_another_language_too(
     tmp_path: Path,
 ) -> None:
-    with simulated_server(Faults(invents=1.0)) as server:
-        result = run(tmp_path, server, answers__language="zh")
-    answers = result.books.stages["answers"]
+    with (
+        simulated_server(Faults(invents=1.0)) as server,
+        pytest.raises(augcon.AugConError, match="no answer may stand"),
+    ):
+        run(tmp_path, server, answers__language="zh")
+    answers = augcon.open(tmp_path / "out").books.stages["answers"]
     assert answers.rejected == {"not_supported": answers.entered}
+    assert answers.entered
 
 
 def test_examples_of_the_users_own_are_looked_at_once_and_what_is_wrong_is_told(
@@ -170,7 +174,7 @@ def test_examples_of_the_users_own_are_looked_at_once_and_what_is_wrong_is_told(
     assert "WARNING: annotated example 'When was the mill of Orrow built?': not_supported" in told
     assert "1811" in told
     assert "'奥罗村的磨坊建于哪一年？': mentions_source: 根据上文" in told
-    assert told.count("breaks_principles: ") == 3
+    assert told.count("breaks_principles: ") == 2  # one fault in each language
     found = _steps(result)["audit-en"]["found"]
     reasons = [(e["question"][:3], e["reason"]) for e in found]  # type: ignore[attr-defined]
     assert reasons == [

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import augcon
-from augcon.errors import BudgetSpentError, SettingsError
+from augcon.errors import BudgetSpentError, ModelError, SettingsError
 from augcon.store import Run
 from tests.e2e.program import call, dataset, rows
 from tests.e2e.test_run import SMALL
@@ -207,3 +207,24 @@ def test_the_embedded_model_is_not_asked_what_is_not_known(tmp_path: Path) -> No
     (tmp_path / "a.txt").write_text(english(1, 5), encoding="utf-8")
     with pytest.raises(SettingsError, match=r"too small to tell what is not known"):
         augcon.run(tmp_path / "a.txt", tmp_path / "out", settings={"answers.unknown_share": 0.1})
+
+
+def test_a_run_all_of_whose_answers_are_rejected_says_why(tmp_path: Path) -> None:
+    with (
+        simulated_server(Faults(untold=".")) as server,
+        pytest.raises(ModelError, match=r"not one pair: no answer may stand \(\d+ unanswerable\)"),
+    ):
+        run(tmp_path, server)
+
+
+def test_pairs_of_what_is_not_known_can_be_left_out_of_an_export(tmp_path: Path) -> None:
+    with simulated_server(Faults(untold=UNTOLD, told_by=TOLD_BY)) as server:
+        result = run(tmp_path, server, answers__unknown_share=0.3, answers__samples=2)
+    honest = {str(row["id"]) for row in unknown(result)}
+    assert honest
+    for name in ("augcon", "dpo"):
+        to = tmp_path / f"{name}.jsonl"
+        result.export(to, name, unknown=False)
+        kept = {json.loads(line)["id"] for line in to.read_text(encoding="utf-8").splitlines()}
+        assert not kept & honest
+    assert result.export(tmp_path / "all.jsonl", "augcon") == len(result)

@@ -147,7 +147,7 @@ def test_init_writes_every_set_and_all_of_it_is_known_to_be_ours(tmp_path: Path)
             assert f"prompts/{language}/principles/{name}.md" in written
             assert f"prompts/{language}/annotated/{name}.jsonl" in written
             assert not Library(tmp_path / "prompts", name).is_own(language)
-    assert Library(tmp_path / "prompts").fingerprint() == Library().fingerprint()
+    assert Library(tmp_path / "prompts").identity() == Library().identity()
 
 
 def test_principles_or_examples_that_differ_from_ours_are_the_users_own(tmp_path: Path) -> None:
@@ -165,8 +165,8 @@ def test_principles_or_examples_that_differ_from_ours_are_the_users_own(tmp_path
 
 def test_the_set_and_the_language_of_answers_are_part_of_what_a_run_is(tmp_path: Path) -> None:
     write(tmp_path, "principles/mine.md", "Be brief.")
-    plain = Library(tmp_path).fingerprint()
-    assert Library(tmp_path, "mine").fingerprint() != plain
+    plain = Library(tmp_path).identity()
+    assert Library(tmp_path, "mine").identity() != plain
     one = load_settings(overrides=SERVER).identity()
     other = load_settings(overrides={**SERVER, "answers.language": "zh"}).identity()
     assert {key for key in one if one[key] != other[key]} == {"answers.language"}
@@ -272,3 +272,35 @@ def test_long_principles_are_part_of_the_longest_request(tmp_path: Path) -> None
     long = load_settings(overrides={**SERVER, "answers.principles": file})
     assert principle_tokens(long) == pytest.approx(4000 * 1.35, abs=1)
     assert longest_request(long) > longest_request(plain) + principle_tokens(long)
+
+
+@pytest.mark.parametrize("said", ["souce", "langauge", "Source"])
+def test_a_misspelt_placeholder_is_told_with_the_one_that_was_meant(
+    tmp_path: Path, said: str
+) -> None:
+    mine = tmp_path / "mine.md"
+    mine.write_text(f"- Name the {{{said}}}.", encoding="utf-8")
+    with pytest.raises(ExamplesError, match=r"no placeholder .*did you mean \{(source|language)\}"):
+        Library(chosen=str(mine)).check()
+    mine.write_text("- Write code as {x} and {name}.", encoding="utf-8")
+    Library(chosen=str(mine)).check()
+
+
+def test_what_a_run_is_told_is_named_by_what_changed(tmp_path: Path) -> None:
+    mine, examples = tmp_path / "mine.md", tmp_path / "mine.jsonl"
+    mine.write_text("- Be brief.", encoding="utf-8")
+    examples.write_text('{"context": "c", "question": "q", "answer": "a"}', encoding="utf-8")
+    plain, terse = Library().identity(), Library(chosen="terse").identity()
+    assert plain["prompt files"] == terse["prompt files"]
+    assert plain["principles"].startswith("standard (")
+    assert terse["principles"].startswith("terse (")
+    assert terse["annotated examples"].startswith("of terse (")
+    own = Library(chosen=str(mine), examples_file=examples).identity()
+    assert own["principles"].startswith("a file (")
+    assert own["annotated examples"].startswith("a file (")
+    moved = tmp_path / "moved.md"
+    mine.rename(moved)
+    assert Library(chosen=str(moved), examples_file=examples).identity() == own
+    moved.write_text("- Be long.", encoding="utf-8")
+    after = Library(chosen=str(moved), examples_file=examples).identity()
+    assert {key for key in own if own[key] != after[key]} == {"principles"}

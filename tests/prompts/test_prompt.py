@@ -278,7 +278,7 @@ def test_a_folder_of_the_users_overrides_the_one_file_that_it_holds(tmp_path: Pa
     for name, language in (("tree", "zh"), ("answer", "zh"), ("judge", "en")):
         assert mine.prompt(name, language) == ours.prompt(name, language)
     assert mine.triplets("zh") == ours.triplets("zh")
-    assert mine.fingerprint() != ours.fingerprint()
+    assert mine.identity() != ours.identity()
 
 
 def test_the_fingerprint_follows_what_the_files_hold_and_not_where_they_lie(
@@ -288,9 +288,9 @@ def test_the_fingerprint_follows_what_the_files_hold_and_not_where_they_lie(
         (tmp_path / name / "en" / "principles").mkdir(parents=True)
         (tmp_path / name / "en" / "principles" / "standard.md").write_text("Be brief.")
     one, other = Library(tmp_path / "a"), Library(tmp_path / "b")
-    assert one.fingerprint() == other.fingerprint()
+    assert one.identity() == other.identity()
     (tmp_path / "b" / "en" / "principles" / "standard.md").write_text("Be long.")
-    assert one.fingerprint() != other.fingerprint()
+    assert one.identity() != other.identity()
 
 
 GOOD = """name = "judge"
@@ -447,9 +447,9 @@ def test_the_embedded_models_prompt_is_part_of_a_runs_identity(tmp_path: Path) -
     own.parent.mkdir()
     text = built_in("en", "small_question.toml").read_text("utf-8")
     own.write_text(text, "utf-8")
-    before = Library(tmp_path).fingerprint()
+    before = Library(tmp_path).identity()
     own.write_text(text.replace("exam question", "quiz question"), "utf-8")
-    assert Library(tmp_path).fingerprint() != before
+    assert Library(tmp_path).identity() != before
     own.write_text("name = ", "utf-8")
     with pytest.raises(ExamplesError, match="small_question"):
         Library(tmp_path).check()

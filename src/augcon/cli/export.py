@@ -38,6 +38,10 @@ def export(
             "--turns", metavar="N", min=1, help="Most questions of a conversation; 10 if not given."
         ),
     ] = None,
+    unknown: Annotated[
+        bool,
+        typer.Option(help="With the pairs that say that something is not known."),
+    ] = True,
 ) -> None:
     """Write the pairs in another format, as JSONL or Parquet."""
     import augcon
@@ -45,7 +49,7 @@ def export(
 
     target = to or out / "dataset" / f"{format}.jsonl"
     result = augcon.open(out)
-    count, chosen = result.export(target, format, turns), format_of(format)
+    count, chosen = result.export(target, format, turns, unknown=unknown), format_of(format)
     typer.echo(f"{count} {chosen.noun}: {target}")
     if not count and chosen.hint:
         typer.echo(f"augcon: no {chosen.noun}: {chosen.hint}", err=True)

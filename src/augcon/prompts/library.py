@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -28,6 +29,9 @@ __all__ = ["LANGUAGES", "Library"]
 LANGUAGES = ("en", "zh")
 SOURCE = "{source}"  # in principles that ask for the name of the document
 LANGUAGE = "{language}"
+PLACEHOLDER = re.compile(r"\{(\w+)\}")
+SHOWN_ID = 12  # digits
+A_FILE = "a file"  # of the user's; where it lies is no part of what a run is
 # The languages of answers, as prompts of each language call them.
 ANSWER_LANGUAGES = {
     "en": {"context": "the language of the question", "en": "English", "zh": "Chinese"},
@@ -165,15 +169,24 @@ class Library:
                 return True
         return False
 
-    def fingerprint(self) -> str:
-        """An id of everything that the files hold: it changes when any of them does."""
+    def identity(self) -> dict[str, str]:
+        """What a run is told by these files, in words that change when what they hold does."""
         self.check()
-        texts = [
-            repr((self.prompt(name, language), self.principles(language), self.triplets(language)))
+        prompts = [
+            repr(self.prompt(name, language))
             for language in LANGUAGES
             for name in prompt_names(language)
         ]
-        return content_id("prompts", *texts)
+        principles = content_id("principles", *map(self.principles, LANGUAGES))
+        triplets = [repr(self.triplets(language)) for language in LANGUAGES]
+        examples = content_id("examples", *triplets)
+        chosen = A_FILE if names_a_file(self.chosen) else self.chosen
+        shown = A_FILE if self.examples_file else f"of {self.chosen}"
+        return {
+            "prompt files": content_id("prompts", *prompts),
+            "principles": f"{chosen} ({principles[:SHOWN_ID]})",
+            "annotated examples": f"{shown} ({examples[:SHOWN_ID]})",
+        }
 
     def check(self) -> None:
         """Read every file once, so that a bad one is reported before any work is done."""
@@ -202,6 +215,14 @@ class Library:
             if self.folder is not None and (path := self.folder / language / old).exists():
                 where = self.folder / language / new
                 raise ExamplesError(f"{path}: is not read any more; move it to {where}")
+        for said in PLACEHOLDER.findall(self.principles(language)):
+            known = [placeholder.strip("{}") for placeholder in (SOURCE, LANGUAGE)]
+            near = difflib.get_close_matches(said, known, n=1)
+            if near and said not in known:
+                raise ExamplesError(
+                    f"{self._principles_path(language)}: there is no placeholder {{{said}}}; did "
+                    f"you mean {{{near[0]}}}?"
+                )
         for name in ("answer", "revise", "unknown"):
             self.answering(name, language)
             if self.answers_in != "context" and LANGUAGE not in self.prompt(name, language).told:

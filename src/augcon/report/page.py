@@ -13,6 +13,7 @@ from typing import Any
 
 from augcon.records import BY_ROOT, Granularity, Pair
 from augcon.report.examples import tell_audits, tell_examples
+from augcon.sections import EMBEDDED
 from augcon.store import Books, Run, write_atomically
 
 __all__ = ["write_report"]
@@ -28,6 +29,15 @@ RANKERS = {
     "heuristic": "Fallback ranker: lexical heuristic",
     "judge": "The model's own judgement, from 1 to 5",
     "random": "A random draw",
+}
+WRITTEN = {
+    "principles": "principles",
+    "annotated examples": "annotated examples",
+    "chosen by": "answers.choose",
+    "language": "answers.language",
+    "answers to a question": "answers.samples",
+    "verified": "answers.verify",
+    "share of “not known”": "answers.unknown_share",
 }
 FITTED = {
     "linear": "Linear head on the base model's hidden state",
@@ -64,6 +74,7 @@ def write_report(run: Run) -> None:
         calls=_calls(books),
         forecast=_forecast(books),
         scorer=_scorer(scorer),
+        written=_written(json.loads(run.ledger.fact("identity") or "{}")),
         examples=tell_examples(steps),
         audit=tell_audits(steps),
         granularity=_granularity(books),
@@ -172,6 +183,18 @@ def _held_out(step: Mapping[str, Any]) -> str:
         "<table><tr><th>worse question</th><th class='n'>held-out pair accuracy</th>"
         f"<th class='n'>95 % interval</th><th class='n'>pairs</th></tr>{rows}</table>"
     )
+
+
+def _written(settings: Mapping[str, object]) -> str:
+    """By what the answers were made, so that the reports of two runs can be told apart."""
+    if settings.get("model.name") == EMBEDDED:
+        return "<p>By the embedded model, which follows no principles.</p>"
+    told = "".join(
+        f"<tr><td>{label}</td><td>{escape(str(settings[key]))}</td></tr>"
+        for label, key in WRITTEN.items()
+        if key in settings
+    )
+    return f"<table>{told}</table>"
 
 
 def _granularity(books: Books) -> str:
