@@ -38,16 +38,17 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from benchmarks.verification import asked_plainly
 
 from augcon.answer import Examples, FixedExamples, NearestExamples
 from augcon.answer.grade import UNGRADED, Grader
-from augcon.assemble import assemble_generator, is_embedded, readable_languages
+from augcon.assemble import assemble_generator, readable_languages
 from augcon.config import Settings, load_settings
 from augcon.corpus import count_units, sentence_spans
 from augcon.errors import ItemError, SettingsError
@@ -259,7 +260,7 @@ async def measured(given: argparse.Namespace) -> dict[str, Any]:
     )
     began = time.monotonic()
     async with opened as models:
-        bench = Bench(given, asked_plainly(settings, models), Library())
+        bench = Bench(given, asked_plainly(settings.model, models), Library())
         told = {
             language: await bench.language(language)
             for language in given.languages
@@ -272,13 +273,6 @@ async def measured(given: argparse.Namespace) -> dict[str, Any]:
         "calls": meter.calls,
         "seconds": round(time.monotonic() - began),
     }
-
-
-def asked_plainly(settings: Settings, models: Models) -> Models:
-    """Of the embedded models, the one that was not tuned to ask; its server takes schemas."""
-    if not is_embedded(settings) or models.embedder is None:
-        return models
-    return replace(models, generator=models.embedder, schema=True)
 
 
 async def _done_now(name: str, do: Callable[[], Awaitable[str]], *inputs: str) -> str:

@@ -33,7 +33,7 @@ import random
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +52,7 @@ from augcon.llm.call import MemoryJournal, Meter
 from augcon.llm.models import Models, open_models
 from augcon.prompts import Asker, Library
 from augcon.records import Context, Document, Question, Verification, content_id
+from augcon.sections import ModelSettings
 
 FITTED_ON = ("expertqa_claim_support", "wice_claims")
 JUDGED = (*FITTED_ON, "summedits", "halueval_qa")
@@ -290,7 +291,8 @@ async def by_model(given: argparse.Namespace) -> dict[str, object]:
         *(REQUEST_TOKENS, Budget()),
     )
     told: dict[str, object] = {}
-    async with opened as models:
+    async with opened as served:
+        models = asked_plainly(settings, served)
         judge = Judge(ModelVerifier(_asker(models), Library()))
         for name in JUDGED:
             rows = sample(judged_rows(given.data, name), given.rows)
@@ -368,6 +370,13 @@ def _is_free(row: Row) -> bool:
     passage = Passage(row.question.context.text, row.question.text, "en")
     spans = claim_spans(row.answer, "en")
     return all(is_verbatim(row.answer[span.start : span.end], passage) for span in spans)
+
+
+def asked_plainly(settings: ModelSettings, models: Models) -> Models:
+    """Of the embedded models, the one that was not tuned to ask; its server takes schemas."""
+    if settings.kind != "embedded" or models.embedder is None:
+        return models
+    return replace(models, generator=models.embedder, schema=True)
 
 
 def _asker(models: Models) -> Asker:

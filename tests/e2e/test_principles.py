@@ -97,7 +97,7 @@ def test_another_set_in_the_same_folder_is_another_run(tmp_path: Path) -> None:
     prompts = write_set(tmp_path, "mine", {"en": "Be brief.", "zh": "要简短。"})
     with simulated_server() as server:
         run(tmp_path, server, prompts=prompts)
-        with pytest.raises(augcon.AugConError, match="principles: 'standard .* 'mine .* now"):
+        with pytest.raises(augcon.AugConError, match=r"principles: 'standard .* 'mine .* now"):
             run(tmp_path, server, prompts=prompts, answers__principles="mine")
 
 

@@ -93,12 +93,17 @@ def test_the_model_is_asked_about_every_sentence_that_is_not_the_contexts_own(
 
 
 def test_a_contradiction_is_a_reason_of_its_own(tmp_path: Path) -> None:
-    with simulated_server(Faults(retells=1.0, contradicts=1.0)) as server:
-        result = run(tmp_path, server, answers__verify="model")
-    answers = result.books.stages["answers"]
-    assert answers.kept == 0
+    with (
+        simulated_server(Faults(retells=1.0, contradicts=1.0)) as server,
+        pytest.raises(augcon.AugConError, match=r"no answer may stand \(\d+ contradicted\)"),
+    ):
+        run(tmp_path, server, answers__verify="model")
+    (folder,) = (path.parent for path in tmp_path.rglob("run.db"))
+    books = augcon.open(folder).books
+    answers = books.stages["answers"]
+    assert answers.kept == 0 < answers.entered
     assert answers.rejected == {"contradicted": answers.entered}
-    assert result.books.balanced
+    assert books.balanced
 
 
 @pytest.mark.parametrize("how", ["lexical", "model"])
