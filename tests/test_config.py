@@ -22,6 +22,11 @@ SERVER = {"model.name": "m", "model.base_urls": ("http://localhost:8000/v1",)}
         ("min_units", "tree.min_units"),
         ("selection.similarty", "selection.similarity"),
         ("answers.shot", "answers.shots"),
+        ("answer", "answers"),
+        ("selecton", "selection"),
+        ("selection.mx", "selection.mix"),
+        ("model.names", "model.name"),
+        ("shots", "answers.shots"),
     ],
 )
 def test_a_misspelt_setting_is_told_with_the_one_that_was_meant(key: str, meant: str) -> None:
@@ -81,7 +86,8 @@ def test_an_impossible_value_is_told_in_one_line_with_its_section(key: str, valu
     ("model", "said"),
     [
         ({"model.name": "m"}, "give --base-url"),
-        ({"model.base_urls": ("http://h/v1",)}, "give --model"),
+        ({"model.base_urls": ("http://h/v1",)}, "runs here.*leave out --base-url, or give --model"),
+        ({**SERVER, "model.name": "embedded"}, "runs here.*leave out --base-url, or give --model"),
         ({**SERVER, "model.base_urls": ("localhost:8000",)}, "is not an http"),
         ({**SERVER, "model.base_urls": ("ftp://h/v1",)}, "is not an http"),
         ({**SERVER, "model.base_urls": ("http://me:sk-1@h/v1",)}, "no name or password"),

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from augcon.assemble import NO_EMBEDDINGS, NO_NEAREST, longest_request, principle_tokens
 from augcon.config import Settings
-from augcon.errors import AugConError
+from augcon.errors import AugConError, ExamplesError
 from augcon.llm.base import TryAgain
 from augcon.llm.local import Check, check_engine
-from augcon.llm.models import api_key, connect, probe, probing
+from augcon.llm.models import api_key, connect, demand_room_at_servers, probe, probing
 from augcon.llm.openai import OpenAIModel
+from augcon.llm.window import FEWEST_IN_DOUBT
 from augcon.sections import HUB, ModelSettings
 
 __all__ = ["Check", "examine"]
@@ -82,18 +83,34 @@ async def _server(whole: Settings) -> list[Check]:
             await model.close()
     schema = "takes JSON schemas" if abilities.schema else "takes no schema: marked plain text"
     embeddings = abilities.embeddings or "none served: the fallback ranker will be used"
-    if whole.split == "semantic":
-        able = bool(abilities.embeddings)
-        checks.append(Check("split", able, "semantic" if able else NO_EMBEDDINGS))
-    if whole.answers.choose == "nearest" and whole.answers.shown:
-        able = bool(abilities.embeddings)
-        checks.append(Check("examples", able, "nearest" if able else NO_NEAREST))
     return [
         *checks,
+        *_comparing(whole, able=bool(abilities.embeddings)),
+        *await _principles(whole),
         Check("model", True, f"{settings.name} answers"),
         Check("structure", abilities.schema, schema, needed=False),
         Check("embeddings", bool(abilities.embeddings), embeddings, needed=False),
     ]
+
+
+def _comparing(settings: Settings, *, able: bool) -> Iterator[Check]:
+    """What compares texts by meaning, where the settings ask for it."""
+    if settings.split == "semantic":
+        yield Check("split", able, "semantic" if able else NO_EMBEDDINGS)
+    if settings.answers.choose == "nearest" and settings.answers.shown:
+        yield Check("examples", able, "nearest" if able else NO_NEAREST)
+
+
+async def _principles(settings: Settings) -> list[Check]:
+    """Whether long principles leave room in the window that the server tells, if it tells one."""
+    tokens = principle_tokens(settings)
+    if tokens < FEWEST_IN_DOUBT:
+        return []
+    try:
+        await demand_room_at_servers(settings.model, tokens)
+    except ExamplesError as error:
+        return [Check("principles", False, str(error))]
+    return [Check("principles", True, f"about {tokens} tokens")]
 
 
 async def _listed(url: str, key: str | None, settings: ModelSettings) -> Check:

@@ -322,12 +322,19 @@ def _problems(error: ValidationError) -> Iterator[str]:
     for problem in error.errors():
         key = ".".join(str(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(key, known_keys(), n=1, cutoff=0.5)
+            near = difflib.get_close_matches(key, _alike(key), n=1, cutoff=0.5)
             meant = f"; did you mean {near[0]!r}?" if near else ""
             yield f"unknown setting {key!r}{meant}"
         else:
             said = problem["msg"].removeprefix("Value error, ")
             yield f"{key or 'settings'}: {said}"
+
+
+def _alike(key: str) -> list[str]:
+    """What may be meant by it: a setting, or a section as deep as it."""
+    known = known_keys()
+    sections = {".".join(name.split(".")[: key.count(".") + 1]) for name in known}
+    return [*known, *sorted(sections.difference(known))]
 
 
 def known_keys() -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from augcon.errors import OutputError
-from augcon.records import Context, Pair, Verdict, Verification
+from augcon.records import BY_ROOT, Context, Pair, Verdict, Verification
 from augcon.store import Run
 from augcon.store.results import TreeRow
 
@@ -61,7 +61,7 @@ def _pair(run: Run, pair: Pair) -> Iterator[str]:
     yield f"answer    {pair.answer}"
     yield f"kind      {pair.granularity}, depth {pair.depth}, score {pair.score:.3f}"
     if pair.unknown:
-        yield "unknown   nothing in its root context answers the question, and the answer says so"
+        yield "unknown   the answer says that this is not known"
     yield f"source    {pair.document}, characters {pair.start} to {pair.end}"
     yield f"tree      {pair.root_id}"
     if pair.verification is not None:
@@ -80,6 +80,9 @@ def _pair(run: Run, pair: Pair) -> Iterator[str]:
 
 def _verified(pair: Pair, verification: Verification) -> Iterator[str]:
     """Each claim of the answer, with what the context has for it."""
+    if verification.method == BY_ROOT:
+        yield "verified  the model found nothing in its whole root context that answers it"
+        return
     yield f"verified  {verification.method}, score {verification.score:.2f}"
     for claim in verification.claims:
         yield f"  {claim.verdict} ({claim.score:.2f})  {pair.answer[claim.start : claim.end]}"

@@ -129,7 +129,10 @@ class ModelSettings(Strict):
         if self.kind == "file" and self.embeddings not in ("auto", "off"):
             raise ValueError("a GGUF file gives its own embeddings: set 'auto' or 'off'")
         if self.name == EMBEDDED and self.base_urls:
-            raise ValueError("a server needs its model's name: give --model")
+            raise ValueError(
+                "the embedded model runs here, at no server: leave out --base-url, or give --model "
+                "the name of the server's model"
+            )
         if self.concurrency is not None and self.min_concurrency > self.concurrency:
             raise ValueError(
                 f"min_concurrency ({self.min_concurrency}) must not be above "

@@ -442,6 +442,24 @@ def test_status_says_nothing_of_a_forecast_that_the_folder_does_not_hold(
     assert "forecast" not in json.loads(cli("status", tmp_path, "--json").out)
 
 
+def test_status_says_how_many_annotated_examples_something_is_wrong_with(
+    cli: Cli, done: Path, tmp_path: Path
+) -> None:
+    for name in ("run.db", "config.toml"):
+        (tmp_path / name).write_bytes((done / name).read_bytes())
+    assert "annotated examples" not in cli("status", tmp_path).out
+    found = {"en": [{"id": "a"}, {"id": "a"}], "zh": [{"id": "b"}]}
+    with sqlite3.connect(tmp_path / "run.db") as database:
+        for language, some in found.items():
+            step = (language, f"audit-{language}", json.dumps({"examples": 2, "found": some}))
+            database.execute("INSERT INTO steps VALUES (?, ?, ?)", step)
+    database.close()
+    ended = cli("status", tmp_path)
+    assert ended.code == 0
+    assert "WARNING: something is wrong with 2 annotated examples" in ended.out
+    assert str(tmp_path / "report.html") in "".join(ended.out.split("\n"))
+
+
 def test_status_of_a_run_under_way_says_what_it_will_come_to(
     cli: Cli, server: Simulation, corpus: Path, done: Path, tmp_path: Path
 ) -> None:

@@ -128,6 +128,8 @@ def test_nearest_without_embeddings_is_refused_before_anything_is_asked(
     with simulated_server(Faults(embeddings=False)) as server:
         with pytest.raises(SettingsError, match=r"nearest.*embeddings.*serves none"):
             run(corpus, tmp_path / "out", server, answers__choose="nearest", tree__split="rewrite")
+        with pytest.raises(SettingsError, match=r"nearest.*embeddings.*serves none"):
+            augcon.plan(corpus, model=MODEL, base_url=server.url, settings=nearest)
         asked = [json.dumps(body) for body in server.log.bodies]
         checks = augcon.doctor(model=MODEL, base_url=server.url, settings=nearest)
         without = augcon.doctor(model=MODEL, base_url=server.url)
@@ -136,7 +138,9 @@ def test_nearest_without_embeddings_is_refused_before_anything_is_asked(
     assert [check for check in without if check.what == "examples"] == []
     with simulated_server() as server:
         checks = augcon.doctor(model=MODEL, base_url=server.url, settings=nearest)
+        planned = augcon.plan(corpus, model=MODEL, base_url=server.url, settings=nearest)
     assert [check.ok for check in checks if check.what == "examples"] == [True]
+    assert planned.pairs > 0
 
 
 def test_a_finished_run_chooses_nothing_again(corpus: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import augcon
+from augcon.checkup import Check
 from augcon.errors import ExamplesError, ModelError
 from augcon.prompts import Library
 from augcon.watch import Watch
@@ -200,7 +201,8 @@ def test_good_examples_are_told_nothing_about(tmp_path: Path) -> None:
     assert not any("WARNING" in line for line in said)
     assert _steps(result)["audit-en"] == {"examples": 1, "found": []}
     page = (result.folder / "report.html").read_text(encoding="utf-8")
-    assert "something is wrong with 0" in page
+    assert "nothing was found wrong" in page
+    assert "something is wrong" not in page
 
 
 def test_own_principles_have_their_examples_asked_about(tmp_path: Path) -> None:
@@ -229,6 +231,28 @@ def test_principles_that_fill_the_models_window_are_told_before_anything_is_aske
         assert "\n" not in str(caught.value)
     with simulated_server(Faults(window=40_960)) as server:
         assert run(tmp_path, server, answers__principles=file, out="wide").books.pairs > 0
+
+
+@pytest.mark.parametrize(
+    "text", ["Be brief and kind to all. " * 500, "回答要简短，对人要和气。" * 300], ids=["en", "zh"]
+)
+def test_the_doctor_says_that_principles_fill_the_models_window(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "long.md"
+    file.write_text(text, encoding="utf-8")
+
+    def found(window: int, **more: object) -> list[Check]:
+        with simulated_server(Faults(window=window)) as server:
+            checks = augcon.doctor(model=MODEL, base_url=server.url, settings=more)
+        return [check for check in checks if check.what == "principles"]
+
+    long = {"answers.principles": str(file)}
+    (bad,) = found(4096, **long)
+    assert (bad.ok, bad.needed) == (False, True)
+    assert "more than half of the model's window of 4096" in bad.detail
+    (good,), (untold,) = found(40_960, **long), found(0, **long)
+    assert good.ok
+    assert untold.ok
+    assert found(4096) == []
 
 
 def test_where_nobody_tells_the_window_the_first_refusal_stops_the_run(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from augcon.answer import Round, Trial, Tried
 from augcon.llm.budget import Spent
 from augcon.prepare import Chosen
 from augcon.records import Triplet
-from augcon.report.examples import tell_examples
+from augcon.report.examples import tell_audits, tell_examples
 
 ANNOTATED = [Triplet.of(f"c <{n}>", f"q <{n}>?", f"a <{n}> & 磨坊", "en") for n in range(5)]
 IDS = tuple(t.id for t in ANNOTATED)
@@ -57,6 +57,33 @@ def test_a_search_is_told_with_its_gain_its_cost_and_every_set() -> None:
 def test_a_search_that_found_nothing_better_says_so() -> None:
     first = replace(SEARCHED, trials=(SEARCHED.trials[1], SEARCHED.trials[2]))
     assert "4.00, and no other set was found to be better" in page(zh=first)
+
+
+@pytest.mark.parametrize(
+    ("fair", "told"), [(5.15, "5.00"), (5, "5.00"), (0.4, "1.00"), (3.25, "3.25")]
+)
+def test_an_estimate_beyond_the_scale_is_shown_as_its_end(fair: float, told: str) -> None:
+    better = (trial("31", fair, None), trial("01", fair, None))
+    found = page(en=replace(SEARCHED, trials=better, curve=(Round(9, fair),)))
+    assert f": {told} at equal questions, against {told} without a search" in found
+    assert [row[3] for row in rows(found)] == [told, told]
+    assert f"<title>9 answers: {told}</title>" in found
+    alone = page(zh=replace(SEARCHED, trials=better[1:]))
+    assert f": {told}, and no other set was found to be better" in alone
+
+
+def test_it_is_told_whether_something_is_wrong_with_annotated_examples() -> None:
+    fine = json.dumps({"examples": 2, "found": []})
+    one = {"id": "b", "question": "为何？", "reason": "not_supported", "detail": "1811"}
+    bad = json.dumps({"examples": 3, "found": [one, {**one, "reason": "no_source"}]})
+    assert tell_audits({"scorer": "{}"}) == ""
+    told = tell_audits({"audit-en": fine})
+    assert "2 annotated examples were looked at" in told
+    assert "nothing was found wrong.</p>" in told
+    told = tell_audits({"audit-en": fine, "audit-zh": bad})
+    assert "5 annotated examples were looked at" in told
+    assert "something is wrong with 1. They are used as they are.</p>" in told
+    assert [row[:2] for row in rows(told)] == [["为何？", "not_supported"], ["为何？", "no_source"]]
 
 
 def test_the_curve_is_a_picture_of_answers_and_grades() -> None:

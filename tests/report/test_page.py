@@ -68,3 +68,12 @@ async def test_the_report_counts_the_pairs_by_language_shape_and_document(tmp_pa
     assert "<td>depth 0, macro</td><td class='n'>5</td>" in page
     for n in range(5):
         assert f"<td>{n}.txt</td><td class='n'>1</td>" in page
+
+
+async def test_a_table_scrolls_inside_its_own_box_on_a_narrow_screen(tmp_path: Path) -> None:
+    page = await page_of(tmp_path / "out", 1)
+    style = page[page.index("<style>") : page.index("</style>")]
+    narrow = re.search(r"@media \(max-width: [^)]+\) \{ table \{([^}]*)\} \}", style)
+    assert narrow is not None
+    rules = dict(rule.split(":") for rule in narrow[1].replace(" ", "").split(";") if rule)
+    assert (rules["display"], rules["overflow-x"]) == ("block", "auto")

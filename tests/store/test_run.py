@@ -328,6 +328,29 @@ async def test_a_reply_that_says_what_is_not_known_is_kept_as_long_as_it_is_chos
     assert list(run.ledger.unanswered()) == [unanswered]
 
 
+@pytest.mark.parametrize("reply", ["I do not know that.", "这一点我不知道。"])
+async def test_a_reply_that_says_what_is_not_known_is_shown_with_what_its_check_found(
+    run: Run, reply: str
+) -> None:
+    open_books(run)
+    made = augmented()
+    whole = Claim(0, len(reply), ClaimVerdict.SUPPORTED, 1.0, 0, 0)
+    question, verdict = made.answers[1].question, rejected("unanswerable", "")
+    answer = Answer(question, reply, verdict, Verification(BY_ROOT, (whole,)))
+    told = Answer(
+        made.answers[0].question, "All of it.", Verdict(), Verification("lexical", (whole,))
+    )
+    await run.ledger.finish_context(replace(made, answers=(told, answer)))
+    run.ledger.keep_unknown(list(run.ledger.unanswered()))
+    known, unknown = run.ledger.pairs()
+    shown = show(run.folder, unknown.id)
+    assert f"answer    {reply}" in shown
+    assert "verified  the model found nothing in its whole root context that answers it" in shown
+    assert "score 1.00" not in shown
+    assert "supported" not in shown
+    assert "verified  lexical, score 1.00\n  supported (1.00)" in show(run.folder, known.id)
+
+
 async def test_an_unanswerable_question_without_a_reply_can_not_be_kept(run: Run) -> None:
     open_books(run)
     made = augmented()

@@ -43,6 +43,11 @@ def status(out: Out, json: Json = False) -> None:
         )
         if books.warning:
             typer.echo(f"WARNING: {books.warning}")
+        if books.doubted:
+            typer.echo(
+                f"WARNING: something is wrong with {books.doubted} annotated examples of your own; "
+                f"{out / 'report.html'} tells what"
+            )
         for name in books.others:
             typer.echo(f"the server answered as {name!r}")
     if not books.balanced:

@@ -94,8 +94,8 @@ async def make_plan(corpus: Corpus, settings: Settings, probes: int) -> Plan:
 
     probes  root contexts that the server is asked about first; a model on this machine is not
 
-    Raises CorpusError where no context would be worked on, and ModelError where the server that
-    is to be probed cannot be used.
+    Raises CorpusError where no context would be worked on, ModelError where the server that is to
+    be probed cannot be used, and SettingsError where it cannot do what the settings ask for.
     """
     probed = None
     if probes and settings.model.kind == "server":

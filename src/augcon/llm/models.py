@@ -44,6 +44,7 @@ __all__ = [
     "api_key",
     "calls_at_once",
     "connect",
+    "demand_room_at_servers",
     "open_models",
     "probe",
     "probing",
@@ -157,11 +158,11 @@ async def open_models(
             told = (request_tokens, principle_tokens, remember, progress)
             yield await _file(caller, settings, stack, *told)
         else:
-            await _demand_room(settings, principle_tokens)
+            await demand_room_at_servers(settings, principle_tokens)
             yield await _served(caller, settings, stack, remember)
 
 
-async def _demand_room(settings: ModelSettings, principle_tokens: int) -> None:
+async def demand_room_at_servers(settings: ModelSettings, principle_tokens: int) -> None:
     """Raise ExamplesError where a server tells a window that the principles do not leave room in.
 
     Not asked about ordinary principles, so that a run asks no more than it needs.

@@ -17,7 +17,8 @@ LOWEST, HIGHEST = 1, 5  # grades
 FAIR = (
     "A set is told by the places of its examples among the annotated ones; * is the one that is "
     "used without a search. Each answers questions that are not its own. So that a set which is "
-    "spared a hard question does not win by that, their grades at equal questions are compared."
+    "spared a hard question does not win by that, their grades at equal questions are compared. "
+    "They are estimates: one that is beyond the scale is shown as its end."
 )
 
 
@@ -46,9 +47,12 @@ def tell_audits(steps: Mapping[str, str]) -> str:
     )
     heading = "<tr><th>annotated example</th><th>reason</th><th>what was found</th></tr>"
     table = f"<table>{heading}{rows}</table>" if rows else ""
+    outcome = "nothing was found wrong."
+    if doubted:
+        outcome = f"something is wrong with {doubted}. They are used as they are."
     return (
         f"<p>{looked_at} annotated examples were looked at, because they or the principles are "
-        f"your own; something is wrong with {doubted}. They are used as they are.</p>{table}"
+        f"your own; {outcome}</p>{table}"
     )
 
 
@@ -95,12 +99,17 @@ def _gain(step: Mapping[str, Any]) -> str:
     """The winner beside the set of no search, where that was judged."""
     best = step["trials"][0]
     if _is_unsearched(best, step):
-        return f": {best['fair']:.2f}, and no other set was found to be better"
-    told = f": {best['fair']:.2f} at equal questions"
+        return f": {_on_scale(best['fair']):.2f}, and no other set was found to be better"
+    told = f": {_on_scale(best['fair']):.2f} at equal questions"
     for trial in step["trials"]:
         if _is_unsearched(trial, step):
-            told += f", against {trial['fair']:.2f} without a search"
+            told += f", against {_on_scale(trial['fair']):.2f} without a search"
     return told
+
+
+def _on_scale(grade: float) -> float:
+    """An estimate of a grade may lie beyond the grades that there are."""
+    return min(max(grade, LOWEST), HIGHEST)
 
 
 def _is_unsearched(trial: Mapping[str, Any], step: Mapping[str, Any]) -> bool:
@@ -122,7 +131,8 @@ def _trials(step: Mapping[str, Any]) -> str:
         f"<tr><td>{', '.join(str(places[name]) for name in trial['examples'])}"
         f"{' *' if _is_unsearched(trial, step) else ''}</td>"
         f"<td class='n'>{trial['items']}</td><td class='n'>{trial['grade']:.2f}</td>"
-        f"<td class='n'>{trial['fair']:.2f}</td><td class='n'>{trial['agreement']:.2f}</td>"
+        f"<td class='n'>{_on_scale(trial['fair']):.2f}</td>"
+        f"<td class='n'>{trial['agreement']:.2f}</td>"
         f"<td>{_fate(trial['abandoned'])}</td></tr>"
         for trial in step["trials"]
     )
@@ -174,7 +184,7 @@ def _curve(rounds: Sequence[Mapping[str, float]]) -> str:
         return LEFT + (WIDTH - LEFT - RIGHT) * answers / most
 
     def y(grade: float) -> float:
-        share = (min(max(grade, LOWEST), HIGHEST) - LOWEST) / (HIGHEST - LOWEST)
+        share = (_on_scale(grade) - LOWEST) / (HIGHEST - LOWEST)
         return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * share
 
     lines = "".join(
@@ -186,7 +196,7 @@ def _curve(rounds: Sequence[Mapping[str, float]]) -> str:
     path = " ".join(f"{right:.1f},{down:.1f}" for right, down, _ in places)
     dots = "".join(
         f"<circle cx='{right:.1f}' cy='{down:.1f}' r='3.5'><title>{one['answers']} answers: "
-        f"{one['grade']:.2f}</title></circle>"
+        f"{_on_scale(one['grade']):.2f}</title></circle>"
         f"<text x='{right:.1f}' y='{HEIGHT - BOTTOM + 15}' text-anchor='middle'>"
         f"{one['answers']}</text>"
         for right, down, one in places
