@@ -174,7 +174,9 @@ def test_status_report_and_show_say_which_pairs_these_are(tmp_path: Path) -> Non
     assert f"{number} of them say that something is not known." in page
     assert f"{number} pairs: they say that something is not known" in page
     pair = next(pair for pair in result if pair.unknown)
-    assert "nothing in its root context answers" in augcon.open(result.folder).show(pair.id)
+    assert "nothing in its whole root context that answers it" in augcon.open(result.folder).show(
+        pair.id
+    )
     assert f"({pair.id}, unknown)" in augcon.open(result.folder).show(pair.root_id)
 
 
