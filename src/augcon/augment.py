@@ -99,15 +99,16 @@ class _Work:
         return {name for name, v in gone.items() if v.reason != RequestFailed.reason}
 
     def _choose(self) -> None:
-        selection = self.stages.selection
+        selection, lost = self.stages.selection, self.lost
         self.judged = choose(
             *(self.questions, self.quota, selection.similarity, selection.min_question_units),
-            *(self.places, {name: name not in self.lost for name in self.answers}),
+            *(self.places, {name: name not in lost for name in self.answers}),
         )
 
     def _progress(self) -> tuple[int, int]:
         """How many questions are kept, and how many of them in a place of their kind."""
-        standing = [j for j in self.judged if j.question.id not in self.lost]
+        lost = self.lost
+        standing = [j for j in self.judged if j.question.id not in lost]
         return sum(j.verdict.kept for j in standing), n_placed(standing, self.places)
 
     async def grow(self) -> bool:
@@ -141,7 +142,7 @@ class _Work:
         fresh = [question for question in kept if question.id not in self.answers]
         new = await _answered(fresh, self.context, self.stages)
         self.answers |= {answer.question.id: answer for answer in new}
-        if len(self.lost) == before or len(self.lost) > self.quota:
+        if not before < len(self.lost) <= self.quota:
             return False
         self._choose()
         return True
