@@ -73,6 +73,22 @@ async def test_what_was_spent_before_counts() -> None:
     assert model.spent.calls == 3
 
 
+async def test_once_a_request_was_refused_no_smaller_one_is_sent() -> None:
+    """It would be cut off as the run stops: paid for, and never journalled."""
+    budget = Budget(tokens=100)
+    sent = []
+
+    async def send(tokens: int) -> None:
+        async with budget.room_for(request(0, max_tokens=tokens)):
+            sent.append(tokens)
+            await asyncio.sleep(0)
+            budget.count(Usage(5, tokens))
+
+    told = await asyncio.gather(send(60), send(70), send(1), return_exceptions=True)
+    assert sent == [60]
+    assert [type(one) for one in told] == [type(None), BudgetSpentError, BudgetSpentError]
+
+
 async def test_the_message_tells_what_is_spent_and_what_to_do() -> None:
     budget = Budget(calls=1, tokens=500, spent=Spent(1, 20, 10))
     caller = Caller(FakeModel({}), MemoryJournal(), budget=budget)
