@@ -342,8 +342,14 @@ def _prices(folder: Path) -> tuple[float, float] | None:
 async def _stoppable(work: Coroutine[Any, Any, None], watch: Watch) -> None:
     """The work, which `watch.stop` cancels from any thread."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    if task is not None:
-        watch.stop = lambda: loop.call_soon_threadsafe(task.cancel)
+
+    def stop() -> None:
+        if watch.places is not None:
+            watch.places.close()
+        if task is not None:
+            task.cancel()
+
+    watch.stop = lambda: loop.call_soon_threadsafe(stop)
     try:
         await work
     finally:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from augcon.errors import BudgetSpentError
-from augcon.llm.base import Choice, Message, Reply, Request, Sampling, Usage
+from augcon.llm.base import Choice, Message, Reply, Request, Sampling, TryAgain, Usage
 from augcon.llm.budget import Budget, Spent
 from augcon.llm.call import Caller, MemoryJournal
 from augcon.llm.fake import FakeModel
@@ -75,18 +75,27 @@ async def test_what_was_spent_before_counts() -> None:
 
 async def test_once_a_request_was_refused_no_smaller_one_is_sent() -> None:
     """It would be cut off as the run stops: paid for, and never journalled."""
-    budget = Budget(tokens=100)
-    sent = []
+    model = Slow()
+    caller = Caller(model, MemoryJournal(), budget=Budget(tokens=100))
+    sizes = [request(0, max_tokens=60), request(1, max_tokens=79), request(2, max_tokens=1)]
+    asked = [caller.ask(one, lambda reply: reply.text) for one in sizes]
+    told = await asyncio.gather(*asked, return_exceptions=True)
+    assert told[0] == "hi"
+    assert [type(one) for one in told[1:]] == [BudgetSpentError, BudgetSpentError]
+    assert model.spent.calls == 1
 
-    async def send(tokens: int) -> None:
-        async with budget.room_for(request(0, max_tokens=tokens)):
-            sent.append(tokens)
-            await asyncio.sleep(0)
-            budget.count(Usage(5, tokens))
 
-    told = await asyncio.gather(send(60), send(70), send(1), return_exceptions=True)
-    assert sent == [60]
-    assert [type(one) for one in told] == [type(None), BudgetSpentError, BudgetSpentError]
+async def test_a_spent_budget_is_told_although_the_server_answers_nothing() -> None:
+    """Looking whether the server answers anything takes from the budget too."""
+
+    class Silent(Slow):
+        async def ask(self, request: Request) -> Reply:
+            raise TryAgain("it says nothing", 0.0)
+
+    spent = Budget(tokens=30, spent=Spent(1, 2, 2))
+    caller = Caller(Silent(), MemoryJournal(), budget=spent, patience=0.0)
+    with pytest.raises(BudgetSpentError, match="4 of 30 tokens"):
+        await caller.ask(request(0, max_tokens=4), lambda reply: reply.text)
 
 
 async def test_the_message_tells_what_is_spent_and_what_to_do() -> None:

@@ -397,6 +397,47 @@ async def test_no_more_calls_are_in_flight_than_the_limit() -> None:
     assert (caller.meter.in_flight, caller.meter.calls) == (0, 12)
 
 
+async def test_a_fault_that_stops_the_run_lets_nothing_more_be_sent() -> None:
+    """Whoever gets the place that it gave back, or waits for one, is told the same."""
+    gate = asyncio.Event()
+
+    class Spent(FakeModel):
+        async def ask(self, request: Request) -> Reply:
+            self.requests.append(request)
+            await gate.wait()
+            if request.seed == 0:
+                raise ModelError("the quota is spent")
+            return Reply((Choice("hi"),))
+
+    model = Spent({})
+    caller = Caller(model, MemoryJournal(), places=Places.fixed(2))
+    requests = [dataclasses.replace(HELLO, seed=seed) for seed in range(6)]
+    tasks = [asyncio.create_task(caller.ask(request, text_of)) for request in requests]
+    await until(lambda: len(model.requests) == 2)
+    gate.set()
+    told = await asyncio.gather(*tasks, return_exceptions=True)
+    assert len(model.requests) == 2
+    assert [str(one) for one in told] == ["the quota is spent", "hi", *["the quota is spent"] * 4]
+
+
+async def test_a_run_that_is_being_stopped_sends_nothing_more_and_keeps_what_still_comes() -> None:
+    model, journal = Gated(), MemoryJournal()
+    caller = Caller(model, journal, places=Places.fixed(2))
+    requests = [dataclasses.replace(HELLO, seed=seed) for seed in range(6)]
+    tasks = [asyncio.create_task(caller.ask(request, text_of)) for request in requests]
+    await until(lambda: model.in_flight == 2)
+    caller.places.close()
+    model.gate.set()
+    await asyncio.wait(tasks[:2])
+    await asyncio.wait(tasks[2:], timeout=0.02)
+    assert [task.done() for task in tasks] == [True, True, False, False, False, False]
+    assert (len(model.asked), len(journal.replies)) == (2, 2)
+    for task in tasks[2:]:
+        task.cancel()
+    await asyncio.wait(tasks)
+    assert caller.meter.in_flight == 0
+
+
 async def test_a_fault_of_the_script_itself_is_not_swallowed() -> None:
     caller = Caller(FakeModel({}), MemoryJournal())
     with pytest.raises(UnknownPromptError, match="hello"):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator, Iterator
@@ -8,8 +9,8 @@ from functools import cache
 
 import pytest
 
-from augcon.errors import AugConError, ModelError, RequestRefused
-from augcon.llm.base import Message, Request, Sampling, TryAgain
+from augcon.errors import AugConError, ModelError, RequestRefused, TooLongError
+from augcon.llm.base import Fault, Message, Request, Sampling, TryAgain
 from augcon.llm.call import Caller, MemoryJournal
 from augcon.llm.models import Abilities, connect, probe
 from augcon.llm.openai import OpenAIModel
@@ -276,6 +277,14 @@ async def test_a_server_that_answers_nothing_cannot_be_used() -> None:
         await probed(Faults(status={400: 1.0}))
 
 
+async def test_that_no_embeddings_are_served_stops_nothing() -> None:
+    async with reached(Faults(embeddings=False)) as (model, server):
+        settings = ModelSettings(name=MODEL, base_urls=(server.url,))
+        caller = Caller(model, MemoryJournal())
+        assert (await probe(caller, settings)).embeddings == ""
+        assert await caller.ask(ASK, lambda reply: reply.text)
+
+
 async def probed(faults: Faults, embeddings: str = "auto") -> Abilities:
     with serving(faults) as server:
         settings = ModelSettings(name=MODEL, base_urls=(server.url,), embeddings=embeddings)
@@ -284,6 +293,65 @@ async def probed(faults: Faults, embeddings: str = "auto") -> Abilities:
             return await probe(Caller(model, MemoryJournal()), settings)
         finally:
             await model.close()
+
+
+class Listing(OpenAIModel):
+    """A server that refuses whatever it is asked, and what comes where it is asked for a list."""
+
+    def __init__(self, *comes: object) -> None:
+        super().__init__("http://127.0.0.1:9/v1", MODEL)
+        self.comes = list(comes)
+        self.lists = 0
+        self.looks = asyncio.Event()
+
+    async def _exchange(self, method: str, path: str, body: object = None) -> object:
+        await asyncio.sleep(0)
+        if method == "POST":
+            raise RequestRefused("HTTP 400: no")
+        self.lists += 1
+        self.looks.set()
+        await asyncio.sleep(0)
+        came = self.comes.pop(0)
+        if isinstance(came, Exception):
+            raise came
+        return came
+
+
+SMALL = {"data": [{"id": MODEL, "max_model_len": 16}]}
+
+
+async def fates(model: OpenAIModel, number: int) -> list[type]:
+    told = await asyncio.gather(*(model.ask(ASK) for _ in range(number)), return_exceptions=True)
+    return [type(one) for one in told]
+
+
+async def test_every_refusal_of_something_too_long_is_one_however_many_come_at_once() -> None:
+    model = Listing(SMALL)
+    assert await fates(model, 4) == [TooLongError] * 4
+    assert model.lists == 1
+
+
+@pytest.mark.parametrize("fault", [Fault.BUSY, Fault.TIMEOUT, Fault.GONE, Fault.LOST])
+async def test_a_refusal_is_judged_once_the_window_can_be_asked_for(fault: Fault) -> None:
+    model = Listing(TryAgain("not now", fault=fault), SMALL)
+    assert await fates(model, 1) == [TryAgain]
+    assert await fates(model, 2) == [TooLongError] * 2
+
+
+@pytest.mark.parametrize("answer", [TryAgain("a page of HTML"), RequestRefused("no such path")])
+async def test_a_server_that_lists_nothing_tells_no_window(answer: Exception) -> None:
+    model = Listing(answer)
+    assert [*await fates(model, 1), *await fates(model, 2)] == [RequestRefused] * 3
+    assert model.lists == 1
+
+
+async def test_who_looks_up_the_window_may_be_cancelled() -> None:
+    model = Listing(SMALL, SMALL)
+    task = asyncio.create_task(model.ask(ASK))
+    await model.looks.wait()
+    task.cancel()
+    await asyncio.wait([task])
+    assert await fates(model, 2) == [TooLongError] * 2
 
 
 @pytest.mark.parametrize("window", [0, 4096])

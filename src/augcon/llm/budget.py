@@ -2,8 +2,7 @@
 
 A request is let through if, at its very worst, what is spent and what is in flight stay within
 the budget. Where they would not, it waits for those in flight, which mostly take less than their
-worst; once nothing is in flight, what is left is too little for it, and the run stops. Nothing
-more is let through then, however small: it would be paid for and lost, as the run is being stopped.
+worst; once nothing is in flight, what is left is too little for it, and the run stops.
 """
 
 from __future__ import annotations
@@ -63,7 +62,6 @@ class Budget:
     spent: Spent = field(default_factory=Spent)
     _reserved: Spent = field(init=False, default_factory=Spent)
     _freed: asyncio.Event = field(init=False, default_factory=asyncio.Event)
-    _over: bool = field(init=False, default=False)
 
     @property
     def bounded(self) -> bool:
@@ -86,9 +84,8 @@ class Budget:
             yield
             return
         worst = worst_case(request)
-        while self._over or not self._fits(self.spent + self._reserved + worst):
+        while not self._fits(self.spent + self._reserved + worst):
             if not self._reserved.calls:
-                self._over = True
                 raise BudgetSpentError(self._told())
             self._freed.clear()
             await self._freed.wait()

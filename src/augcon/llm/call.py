@@ -27,6 +27,7 @@ from augcon.errors import (
     ModelError,
     ReplyError,
     RequestFailed,
+    RunError,
 )
 from augcon.llm.base import Fault, Message, Model, Reply, Request, Sampling, TryAgain
 from augcon.llm.budget import Budget
@@ -218,6 +219,13 @@ class Caller:
 
     async def _asked(self, request: Request, keep: Keep) -> Reply:
         """The reply, after as many passing faults as it takes to tell whose fault it is."""
+        try:
+            return await self._asked_again(request, keep)
+        except RunError as fault:
+            self.places.close(fault)
+            raise
+
+    async def _asked_again(self, request: Request, keep: Keep) -> Reply:
         trouble = _Trouble()
         while True:
             try:
@@ -235,6 +243,7 @@ class Caller:
         loses no more of them than there are places."""
         with self.places.use(place) as answered:
             async with self.budget.room_for(request):
+                await self.places.may_send()
                 began = self.places.clock()
                 with self.meter.in_flight_now():
                     reply = await (self.model, *self.others)[place.server].ask(request)
@@ -282,7 +291,7 @@ class Caller:
 
     async def _looked(self, request: Request) -> bool:
         for server in range(1 + len(self.others)):
-            with suppress(AugConError, TryAgain):
+            with suppress(ItemError, TryAgain):
                 await self._asked_at(self.places.beyond(server), request, _forget)
                 return True
         return False

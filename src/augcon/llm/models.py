@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -27,7 +27,7 @@ from augcon.errors import (
     RequestRefused,
     SettingsError,
 )
-from augcon.llm.base import Message, Model, Reply, Request, Sampling
+from augcon.llm.base import Message, Model, Reply, Request, Sampling, TryAgain
 from augcon.llm.budget import Budget
 from augcon.llm.call import Caller, Journal, MemoryJournal, Meter, Unusable
 from augcon.llm.limit import Limit
@@ -171,7 +171,8 @@ async def demand_room_at_servers(settings: ModelSettings, principle_tokens: int)
         return
     for model in connect(settings, settings.name):
         try:
-            demand_room(model.base_url, await model.window(), principle_tokens)
+            with suppress(TryAgain):
+                demand_room(model.base_url, await model.window(), principle_tokens)
         finally:
             await model.close()
 
@@ -347,7 +348,14 @@ async def _embedding_model(generator: Caller, settings: ModelSettings) -> str:
     name = settings.name if settings.embeddings == "auto" else settings.embeddings
     model, *others = connect(settings, name)
     # A meter that has counted the generator's calls: this server is known to answer.
-    caller = replace(generator, model=model, others=others, meter=replace(generator.meter))
+    # It has places of its own: that nothing is served under this name is no reason to stop.
+    caller = replace(
+        generator,
+        model=model,
+        others=others,
+        meter=replace(generator.meter),
+        places=server_places(settings),
+    )
     try:
         found = await caller.ask(Request("embedding", text="probe"), lambda r: bool(r.embedding))
     except (ItemError, NotServedError) as error:

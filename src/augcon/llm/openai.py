@@ -6,9 +6,9 @@ Faults are told apart by HTTP status and error code, never by the words of a mes
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -74,7 +74,8 @@ class OpenAIModel:
             total=timeout, sock_connect=min(CONNECT_SECONDS, timeout), sock_read=silence
         )
         self._session: aiohttp.ClientSession | None = None
-        self._window: int | None = None  # tokens, once the server was asked for it; 0 for unknown
+        self._window: int | None = None  # tokens, once it is known; 0 where the server tells none
+        self._looking_up = asyncio.Lock()
 
     async def ask(self, request: Request) -> Reply:
         """The server's reply, read strictly."""
@@ -93,13 +94,25 @@ class OpenAIModel:
         return [str(row.get("id")) for row in await self._listed()]
 
     async def window(self) -> int:
-        """How many tokens the server says that the model takes; 0 where it does not say."""
-        if self._window is None:
-            self._window = 0
-            with suppress(AugConError, TryAgain):
-                rows = await self._listed()
-                self._window = next((window_of(r) for r in rows if r.get("id") == self.name), 0)
+        """How many tokens the server says that the model takes; 0 where it does not say.
+
+        Raises TryAgain where it cannot be asked now.
+        """
+        async with self._looking_up:
+            if self._window is None:
+                self._window = await self._look_up_window()
         return self._window
+
+    async def _look_up_window(self) -> int:
+        try:
+            rows = await self._listed()
+        except AugConError:
+            return 0
+        except TryAgain as fault:
+            if fault.fault is not Fault.BROKEN:
+                raise
+            return 0  # as with some servers that have no such path
+        return next((window_of(row) for row in rows if row.get("id") == self.name), 0)
 
     async def close(self) -> None:
         if self._session is not None:

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+from augcon.errors import RunError
 from augcon.llm.base import Fault, Reply, TryAgain
 from augcon.llm.limit import Limit
 
@@ -75,6 +76,8 @@ class Places:
     _number: Iterator[int] = field(init=False, default_factory=itertools.count)
     _room: asyncio.Event = field(init=False, default_factory=asyncio.Event)
     _alarm: asyncio.TimerHandle | None = field(init=False, default=None)
+    _closed: bool = field(init=False, default=False)
+    _fault: RunError | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self._servers = [_Server(limit) for limit in self.limits]
@@ -124,6 +127,22 @@ class Places:
         """A place there at once, above all limits and rests, to see whether it answers."""
         self._servers[server].in_flight += 1
         return Place(server, self._servers[server].limit.sent())
+
+    def close(self, fault: RunError | None = None) -> None:
+        """Let nothing more be sent: the run is being stopped, by this fault or by who runs it.
+
+        Until every task of it is cancelled, those that hold a place or get one would go on asking,
+        and what they are answered would be paid for and lost.
+        """
+        self._closed = True
+        self._fault = self._fault or fault
+
+    async def may_send(self) -> None:
+        """Return at once, unless closed: then raise the fault, or wait to be cancelled."""
+        if self._fault is not None:
+            raise self._fault
+        if self._closed:
+            await asyncio.get_running_loop().create_future()
 
     @contextmanager
     def use(self, place: Place) -> Iterator[Callable[[Reply, float], None]]:
