@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from augcon.llm import warmest
 from augcon.llm.base import Choice, Reply, Request
 from augcon.llm.warmest import WarmestFirst, shared_opening
 
@@ -125,6 +126,24 @@ async def test_a_request_cancelled_as_it_is_handed_out_gives_the_server_back() -
     await until(server, 1)
     server.answer()
     assert (await heir).text == "B"
+
+
+async def test_no_server_is_lost_to_a_request_that_is_cancelled_as_one_becomes_free(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(warmest, "GRACE_SECONDS", 0.0)
+    server = Server()
+    small = WarmestFirst([server])
+    first, doomed = (asyncio.create_task(small.ask(asked(text))) for text in ("a", "b"))
+    await until(server, 1)
+    server.answer()
+    await first
+    doomed.cancel()  # the server is free later in this turn of the loop, before b has its step
+    heir = asyncio.create_task(small.ask(asked("c")))
+    await until(server, 2)
+    server.answer()
+    assert (await heir).text == "C"
+    assert server.asked == ["a", "c"]
 
 
 @given(st.text("ab", max_size=12), st.text("ab", max_size=12))

@@ -59,6 +59,8 @@ class WarmestFirst:
             await model.close()
 
     def _hand_out(self) -> None:
+        # One that was cancelled in this turn of the loop has not withdrawn yet.
+        self._waiting = [waiting for waiting in self._waiting if not waiting.server.done()]
         while self._free and self._waiting:
             server, waiting = max(
                 ((server, waiting) for waiting in self._waiting for server in self._free),

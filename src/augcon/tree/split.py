@@ -7,14 +7,13 @@ writes the question (`Questions`) and whoever finds the parts (`Splitter`), whic
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from augcon.prompts import Weakening
 from augcon.records import Context
-from augcon.together import single_fault
+from augcon.together import both
 
 __all__ = [
     "ComputedDivider",
@@ -118,14 +117,10 @@ class ComputedDivider:
     languages: frozenset[str] | None = None
 
     async def divide(self, node: Context, pass_number: int) -> Division:
-        try:
-            async with asyncio.TaskGroup() as group:
-                parts = group.create_task(self.splitter.parts(node))
-                asked = group.create_task(self.questions.write(node, pass_number))
-        except ExceptionGroup as faults:
-            raise single_fault(faults) from faults
-        question = asked.result()
-        excerpts = excerpts_of(node.text, parts.result())
+        parts, question = await both(
+            self.splitter.parts(node), self.questions.write(node, pass_number)
+        )
+        excerpts = excerpts_of(node.text, parts)
         return Division.verbatim(question, excerpts, "" if question else NO_QUESTION)
 
     async def weak_question(self, node: Context, weakening: Weakening) -> str:
