@@ -22,6 +22,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from augcon.characters import whole
 from augcon.errors import ExamplesError
 from augcon.llm.base import Message
 from augcon.llm.call import Unusable
@@ -183,7 +184,8 @@ class Prompt:
         return json.dumps(whole, ensure_ascii=False)
 
     def parse(self, reply: str, form: Form) -> dict[str, str]:
-        """The outputs of a reply, every one non-empty. Raises Unusable otherwise."""
+        """The outputs of a reply, every one non-empty, of whole characters. Raises Unusable
+        otherwise."""
         text = THOUGHTS.sub("", reply, count=1).strip()
         found = self._parsers()[form](text)
         for field in self.outputs:
@@ -210,7 +212,7 @@ class Prompt:
             raise Unusable("the reply is not an object with exactly the asked keys")
         if not all(type(value) in (str, int) for value in raw.values()):
             raise Unusable("a value of the reply is not text")
-        return {key: str(value).strip() for key, value in raw.items()}
+        return {key: whole(str(value)).strip() for key, value in raw.items()}
 
     def _parse_marked(self, text: str) -> dict[str, str]:
         pieces = MARK.split(text)
