@@ -123,7 +123,9 @@ def _tokens(rows: Sequence[Mapping[str, Any]]) -> tuple[TokenLogprob, ...]:
         TokenLogprob(
             whole(str(row["token"])),
             float(row["logprob"]),
-            tuple((whole(str(t["token"])), float(t["logprob"])) for t in row.get("top_logprobs") or ()),
+            tuple(
+                (whole(str(t["token"])), float(t["logprob"])) for t in row.get("top_logprobs") or ()
+            ),
         )
         for row in rows
     )

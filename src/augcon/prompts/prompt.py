@@ -206,7 +206,7 @@ class Prompt:
             text = fenced[1]
         try:
             raw = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise Unusable("the reply is not JSON") from error
         if not isinstance(raw, dict) or set(raw) != {field.key for field in self.outputs}:
             raise Unusable("the reply is not an object with exactly the asked keys")
