@@ -22,15 +22,14 @@ def test_half_a_character_in_a_tenth_of_the_replies_fails_nothing_and_is_in_no_p
     out = tmp_path / "out"
     with simulated_server(Faults(refuse_schema=refuse_schema, half_character=0.1)) as server:
         run(corpus, out, server)
-        assert server.log.faults["half_character"] > 20
+        assert augcon.open(out).books.calls.unusable >= 10
         assert state(out) == "finished"
-        assert "unexpected_error" not in failures(out)
-        assert augcon.open(out).books.stages["contexts"].failed == 0
+        assert failures(out) == {}
         answered = server.log.answered
         run(corpus, out, server)
         assert server.log.answered == answered
         assert asked_twice(server) == set()
         assert journalled(out) == answered
     written = dataset(out).decode("utf-8")
-    assert written.count("\n") > 40
+    assert written.count("\n") > 30
     assert REPLACEMENT not in written
