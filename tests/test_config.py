@@ -377,3 +377,18 @@ def test_a_run_may_go_on_with_another_share_but_not_from_none_to_some() -> None:
     )
     assert some == more
     assert none != some
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("model.base_urls", ["http://localhost:1/v1", "http://localhost:1/\udcff"]),
+        ("model.embeddings", "\udcff"),
+        ("prompts", "\udcff"),
+        ("answers.examples", "\udcff.jsonl"),
+    ],
+)
+def test_a_setting_that_no_file_could_hold_is_told(key: str, value: object) -> None:
+    """As the shell hands a name over whose bytes are no UTF-8."""
+    with pytest.raises(SettingsError, match=rf"{key}: .*\\udcff.* is not UTF-8 text"):
+        load_settings(None, {"model.name": "m", "model.base_urls": ["http://h/v1"], key: value})

@@ -163,7 +163,7 @@ def test_every_fault_gets_its_share_of_the_requests() -> None:
     draws = [faults.drawn(str(number), 1) for number in range(4000)]
     shares = Counter(drawn.fault or drawn.status for drawn in draws)
     assert shares.pop(429) / 4000 == pytest.approx(0.1, abs=0.02)
-    assert shares.pop(0) / 4000 == pytest.approx(0.2, abs=0.03)
+    assert shares.pop(0) / 4000 == pytest.approx(0.85 - 0.05 * len(SHARES), abs=0.03)
     assert set(shares) == {500, *SHARES}
     assert all(n / 4000 == pytest.approx(0.05, abs=0.015) for n in shares.values())
     assert sum(drawn.says_when for drawn in draws) / 4000 == pytest.approx(0.5, abs=0.03)
@@ -273,6 +273,17 @@ async def test_a_reply_can_have_other_keys_and_another_models_name(server: Simul
     _, reply = await post(server, chat())
     assert reply["model"] != MODEL
     assert reply["choices"]
+
+
+async def test_a_reply_can_end_with_half_a_character_in_its_json_or_without(
+    server: Simulation,
+) -> None:
+    server.faults.half_character = 1.0
+    reply = await said(server, chat())
+    assert list(reply.values())[-1].endswith("\ud83d")
+    server.faults.ignore_schema = True
+    _, plain = await post(server, chat())
+    assert plain["choices"][0]["message"]["content"].endswith("\ud83d")
 
 
 async def test_a_reply_can_have_two_choices_where_one_was_asked_for(server: Simulation) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 import tomli_w
 from pydantic import Field, ValidationError, model_validator
 
+from augcon.characters import escaped
 from augcon.errors import SettingsError
 from augcon.sections import (
     EMBEDDED_SPLITS,
@@ -238,7 +239,12 @@ def load_settings(
         settings = Settings.model_validate(raw)
     except ValidationError as error:
         raise SettingsError(f"{where}: {'; '.join(_problems(error))}") from error
-    return _anchored(settings, Path() if path is None else path.parent, said)
+    settings = _anchored(settings, Path() if path is None else path.parent, said)
+    for key, value in _flat(settings.model_dump(mode="json")):
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, str) and escaped(text) != text:
+                raise SettingsError(f"{where}: {key}: {escaped(text)} is not UTF-8 text; rename it")
+    return settings
 
 
 def read_budget(said: str) -> dict[str, float]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import re
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from augcon.assemble import library_of, longest_request, readable_languages
+from augcon.characters import whole
 from augcon.config import Settings
 from augcon.corpus.language import guess_language
 from augcon.errors import CorpusError, OutputError, ScorerError, SettingsError
@@ -43,8 +43,6 @@ BATCH = 64  # lines that a scorer is given at once
 PLAIN = ("judge", "heuristic", "random")  # kinds that need no fitting
 SURE = 0.8  # of a language: short texts are guessed wrong with less
 BOM = b"\xef\xbb\xbf"
-LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # JSON may escape halves of characters
-REPLACEMENT = "\ufffd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,5 +275,4 @@ def _line(raw: bytes, where: str, key: str) -> _Line:
     for name in (key, f"{key}_error"):
         if name in row:
             raise CorpusError(f"{where}: has a {name!r} already; choose another name with --key")
-    context, question = (LONE_SURROGATE.sub(REPLACEMENT, row[n]) for n in ("context", "question"))
-    return _Line(text, Item(context, question))
+    return _Line(text, Item(whole(row["context"]), whole(row["question"])))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,14 @@ from hypothesis import settings as trying
 from hypothesis import strategies as st
 
 import augcon
-from augcon.errors import BudgetSpentError, CorpusError, ModelError, ScorerError, SettingsError
+from augcon.errors import (
+    BudgetSpentError,
+    CorpusError,
+    ModelError,
+    OutputError,
+    ScorerError,
+    SettingsError,
+)
 from augcon.llm import call as call_path
 from augcon.scorer import HeuristicScorer, Item, fingerprint
 from tests.e2e.program import at, call, dataset, started, wait_until
@@ -195,6 +203,30 @@ def test_half_a_character_in_a_line_costs_nothing(
     assert all(
         now.startswith(was.removesuffix("}")) for now, was in zip(written, lines, strict=True)
     )
+
+
+def test_a_file_whose_name_is_no_utf_8_is_scored_and_known_again(
+    server: Simulation, tmp_path: Path
+) -> None:
+    lines = [json.dumps({"context": "The mill.", "question": f"Who built {n}?"}) for n in range(9)]
+    one, two = (Path(os.fsdecode(bytes(tmp_path) + f)) for f in (b"/\xff.jsonl", b"/\xfe.jsonl"))
+    for path in (one, two):
+        path.write_text("\n".join(lines))
+
+    def score(path: Path, calls: int) -> augcon.Scored:
+        return augcon.score(
+            *(path, tmp_path / "out.jsonl"),
+            kind="judge",
+            model=MODEL,
+            base_url=server.url,
+            settings={"budget.calls": calls},
+        )
+
+    with pytest.raises(BudgetSpentError):
+        score(one, 5)
+    with pytest.raises(OutputError, match=r"replies about .*udcff\.jsonl"):
+        score(two, 20)
+    assert score(one, 20).scored == len(lines)
 
 
 def test_a_file_of_which_nothing_can_be_scored_ends_with_exit_code_1(tmp_path: Path) -> None:

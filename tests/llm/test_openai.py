@@ -14,6 +14,7 @@ from augcon.llm.base import Fault, Message, Request, Sampling, TryAgain
 from augcon.llm.call import Caller, MemoryJournal
 from augcon.llm.models import Abilities, connect, probe
 from augcon.llm.openai import OpenAIModel
+from augcon.llm.wire import words_of
 from augcon.sections import ModelSettings
 from tests.simulated_server import KEY, MODEL, Faults, Log, Simulation, simulated_server
 
@@ -236,6 +237,28 @@ async def test_a_reply_without_content_is_the_empty_text() -> None:
     async with reached(Faults(body='{"choices": [{"message": {"content": null}}]}')) as (model, _):
         reply = await model.ask(ASK)
     assert reply.text == ""
+
+
+@pytest.mark.parametrize(
+    ("said", "read"),
+    [
+        ("half a smiley \\ud83d", "half a smiley \ufffd"),
+        ("半个笑脸\\ude00。", "半个笑脸\ufffd。"),
+        ("a smiley \\ud83d\\ude00, 笑脸", "a smiley 😀, 笑脸"),
+    ],
+)
+async def test_nothing_that_a_server_says_holds_half_a_character(said: str, read: str) -> None:
+    body = (
+        f'{{"model": "{said}", "choices": [{{"message": {{"content": "{said}"}}, '
+        f'"finish_reason": "{said}", "logprobs": {{"content": [{{"token": "{said}", '
+        f'"logprob": -1, "top_logprobs": [{{"token": "{said}", "logprob": -1}}]}}]}}}}]}}'
+    )
+    async with reached(Faults(body=body)) as (model, _):
+        reply = await model.ask(ASK)
+    assert (reply.model, reply.text) == (read, read)
+    (token,) = reply.choices[0].tokens
+    assert (reply.choices[0].finish_reason, token.token, token.top[0][0]) == (read, read, read)
+    assert words_of(f'{{"error": {{"message": "{said}", "code": 1}}}}'.encode())[0] == read
 
 
 async def test_tokens_are_guessed_where_the_server_does_not_count_them() -> None:

@@ -15,7 +15,7 @@ from augcon.llm.call import Caller, MemoryJournal, Unusable
 from augcon.llm.fake import FakeModel
 from augcon.prompts import Asker, Field, Library, Prompt, Weakening
 from augcon.prompts.library import LANGUAGES, PROMPTS, built_in, read_triplets
-from augcon.prompts.prompt import MARK
+from augcon.prompts.prompt import MARK, Form
 from augcon.records import Context, Document
 from augcon.sections import TreeSettings
 from augcon.tree.checks import check_parts
@@ -103,6 +103,7 @@ def test_the_fence_around_a_text_is_longer_than_any_in_it(text: str) -> None:
         '[{"question": "q", "first": "a", "second": "b"}]',
         '"question"',
         '{"question": "q", "first": "a", "second": "b"',
+        "[" * 100_000,
     ],
 )
 def test_json_that_is_not_exactly_what_was_asked_is_refused(reply: str) -> None:
@@ -394,6 +395,18 @@ def test_an_annotated_example_that_is_there_twice_counts_once(tmp_path: Path) ->
     assert len(read_triplets(path)) == 1
 
 
+def test_half_a_character_in_an_annotated_example_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "mine.jsonl"
+    records = [
+        {"context": "Snow \ud83d.", "question": "What?", "answer": "Snow.", "source": "\ud83d"},
+        {"context": "雪\udfff", "question": "什么？", "answer": "雪\ud83d\ude00"},
+    ]
+    path.write_text("\n".join(map(json.dumps, records)), encoding="utf-8")
+    english, chinese = read_triplets(path)
+    assert (english.context, english.source) == ("Snow \ufffd.", "\ufffd")
+    assert (chinese.context, chinese.answer) == ("雪\ufffd", "雪😀")
+
+
 def test_principles_without_a_word_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "principles.md"
     path.write_text(" \n")
@@ -414,6 +427,40 @@ async def test_a_reply_that_was_cut_off_or_is_empty_is_asked_again() -> None:
     found = await asker.ask(PROMPT, {"context": "x"}, Sampling(), 0)
     assert found["question"] == "What is white?"
     assert len(model.requests) == 4
+
+
+@pytest.mark.parametrize(
+    ("question", "read"),
+    [
+        ("What is white \\ud83d?", "What is white \ufffd?"),
+        ("什么是白的\\udfff？", "什么是白的\ufffd？"),
+        ("What is white \\ud83d\\ude00?", "What is white 😀?"),
+        ("什么是白的\\ud83d\\ude00？", "什么是白的😀？"),
+        ("\\ude00\\ud83d", "\ufffd\ufffd"),
+    ],
+)
+def test_an_output_holds_no_half_of_a_character_and_a_pair_of_escapes_is_one(
+    question: str, read: str
+) -> None:
+    reply = f'{{"question": "{question}", "first": "Snow.", "second": "."}}'
+    assert PROMPT.parse(reply, "json")["question"] == read
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    ("context", "question"),
+    [("Snow is white.", "What is \ufffd?"), ("雪是白的。", "什么是\ufffd？")],
+)
+async def test_a_reply_that_lost_a_character_is_asked_for_again_unless_its_text_had_lost_one(
+    form: Form, context: str, question: str
+) -> None:
+    values = {**SHOWN, "question": question}
+    replies = iter([rendered(PROMPT, said, form) for said in (values, SHOWN, values)])
+    asker = Asker(Caller(FakeModel(lambda _: next(replies)), MemoryJournal()), form)
+    found = await asker.ask(PROMPT, {"context": context}, Sampling(), 0)
+    assert found["question"] == SHOWN["question"]
+    found = await asker.ask(PROMPT, {"context": f"{context}\ufffd"}, Sampling(), 0)
+    assert found["question"] == question
 
 
 @pytest.mark.parametrize(("form", "schema"), [("json", True), ("marked", False)])

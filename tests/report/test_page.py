@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 from contextlib import closing
 from pathlib import Path
@@ -60,6 +61,13 @@ async def test_the_report_shows_some_pairs_from_all_over_the_dataset(
 ) -> None:
     page = await page_of(tmp_path / "out", number)
     assert re.findall(r"<b>What of (\d+)\.txt\?</b>", page) == [str(n) for n in sampled]
+
+
+async def test_the_report_of_a_folder_whose_name_is_no_utf_8_shows_it_with_escapes(
+    tmp_path: Path,
+) -> None:
+    page = await page_of(Path(os.fsdecode(bytes(tmp_path) + b"/out\xff")), 1)
+    assert "out\\udcff" in page
 
 
 async def test_the_report_counts_the_pairs_by_language_shape_and_document(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 SHARES = (
     *("reset", "hang", "hang_body", "drip", "slow", "cut_off", "empty", "not_json"),
     *("wrong_shape", "wrong_keys", "content_filter", "other_model", "two_choices"),
+    "half_character",
 )
 
 
@@ -70,6 +71,7 @@ class Faults:
     content_filter: float = 0.0  # no text, finish_reason "content_filter"
     other_model: float = 0.0  # the reply names another model
     two_choices: float = 0.0  # two replies where one was asked for
+    half_character: float = 0.0  # a text ends with one half of a surrogate pair, as an escape
 
     def drawn(self, identity: str, attempt: int) -> Drawn:
         """The same for the same request at the same attempt."""

@@ -115,7 +115,14 @@ def spoiled(fault: str, choice: Choice) -> Choice:
         return Choice("", "content_filter")
     if fault == "wrong_keys":
         return Choice(json.dumps({"unasked": choice.text}, ensure_ascii=False))
+    if fault == "half_character":
+        return Choice(_ended_by_half(choice.text), choice.finish_reason)
     return choice
+
+
+def _ended_by_half(text: str) -> str:
+    """Where the text is an object, its last text ends so, and the escape is in the text itself."""
+    return f'{text[:-2]}\\ud83d"}}' if text.endswith('"}') else f"{text}\ud83d"
 
 
 def logprobs_of(text: str, top: int) -> list[dict[str, Any]]:

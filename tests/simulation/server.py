@@ -305,7 +305,8 @@ def _reshaped(reply: Body, fault: str) -> Body:
 
 
 def _json(value: object, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
-    body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    said = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    body = said.encode("utf-8", "backslashreplace")  # half a character, as JSON escapes it
     return web.Response(body=body, status=status, headers=headers, content_type="application/json")
 
 

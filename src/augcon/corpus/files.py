@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
+from augcon.characters import escaped
 from augcon.errors import CorpusError
 
 if TYPE_CHECKING:
@@ -55,8 +56,7 @@ class _Place:
         depth = depth if self.relative.parts else max(depth, 1)  # the folder itself
         above = self.folder.parts[self.deepest - depth :]
         name = "/".join([*(part.strip("/\\") for part in above), *self.relative.parts])
-        writable = name.encode("utf-8", "backslashreplace").decode("utf-8")
-        return unicodedata.normalize("NFC", writable)
+        return unicodedata.normalize("NFC", escaped(name))
 
 
 def find_files(paths: Sequence[Path]) -> list[FoundFile]:

@@ -1,6 +1,7 @@
 """OpenAI's wire format: a request as the body of a POST, and what comes back as a record.
 
 Read strictly: a reply that breaks the format is a passing fault of the server, never an answer.
+Nothing that is read holds half a character, whatever the server escaped.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from augcon.characters import whole
 from augcon.llm.base import Choice, Reply, Request, TokenLogprob, TryAgain, Usage
 
 __all__ = [
@@ -83,7 +85,7 @@ def read_reply(request: Request, body: object) -> Reply:
     try:
         if not isinstance(body, dict):
             raise TypeError(type(body).__name__)
-        model = str(body.get("model") or "")
+        model = whole(str(body.get("model") or ""))
         if request.endpoint == "embedding":
             # 32 bits, as the journal keeps them: a replay gives the very same numbers.
             vector = tuple(array("f", body["data"][0]["embedding"]))
@@ -110,8 +112,8 @@ def _usage(request: Request, body: Mapping[str, Any], written: str) -> Usage:
 def _choice(raw: Mapping[str, Any]) -> Choice:
     text = raw["message"].get("content") if "message" in raw else raw["text"]
     return Choice(
-        text=text or "",
-        finish_reason=str(raw.get("finish_reason") or "stop"),
+        text=whole(text or ""),
+        finish_reason=whole(str(raw.get("finish_reason") or "stop")),
         tokens=_tokens((raw.get("logprobs") or {}).get("content") or ()),
     )
 
@@ -119,9 +121,11 @@ def _choice(raw: Mapping[str, Any]) -> Choice:
 def _tokens(rows: Sequence[Mapping[str, Any]]) -> tuple[TokenLogprob, ...]:
     return tuple(
         TokenLogprob(
-            str(row["token"]),
+            whole(str(row["token"])),
             float(row["logprob"]),
-            tuple((str(t["token"]), float(t["logprob"])) for t in row.get("top_logprobs") or ()),
+            tuple(
+                (whole(str(t["token"])), float(t["logprob"])) for t in row.get("top_logprobs") or ()
+            ),
         )
         for row in rows
     )
@@ -151,7 +155,7 @@ def words_of(received: bytes) -> tuple[str, set[str]]:
         said = inner.get("message") if isinstance(inner, dict) else inner
         if isinstance(inner, dict):
             codes = {str(inner[key]) for key in ("code", "type") if inner.get(key)}
-    return " ".join(str(said or "nothing").split()), codes
+    return " ".join(whole(str(said or "nothing")).split()), codes
 
 
 def texts_of(request: Request) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from augcon.characters import REPLACEMENT
 from augcon.llm.base import Reply, Request, Sampling
 from augcon.llm.call import Caller, Unusable
 from augcon.prompts.prompt import Form, Prompt
@@ -51,6 +52,8 @@ class Asker:
             if not reply.text.strip():
                 raise Unusable("the reply is empty")
             outputs = prompt.parse(reply.text, form)
+            if _is_damaged(outputs, values):
+                raise Unusable("the reply holds half a character")
             check(outputs)
             return outputs
 
@@ -70,3 +73,10 @@ class Asker:
         schema = prompt.schema() if form == "json" else ""
         messages = prompt.messages(values, form)
         return Request("chat", messages, sampling=sampling, seed=seed, schema=schema)
+
+
+def _is_damaged(outputs: Mapping[str, str], values: Mapping[str, str]) -> bool:
+    """Whether a character was lost in the reply; what was lost in the text it is of is quoted."""
+    return any(REPLACEMENT in said for said in outputs.values()) and not any(
+        REPLACEMENT in given for given in values.values()
+    )

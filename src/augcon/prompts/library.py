@@ -19,6 +19,7 @@ from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 
+from augcon.characters import whole
 from augcon.errors import ExamplesError
 from augcon.prompts.prompt import Prompt
 from augcon.records import Triplet, content_id
@@ -324,12 +325,12 @@ def _triplet(line: str, where: str, language: str | None) -> Triplet:
     for key in ("context", "question", "answer"):
         if not isinstance(raw.get(key), str) or not raw[key].strip():
             raise ExamplesError(f"{where}: an annotated example needs a text {key!r}")
-    context, question, answer = (raw[key].strip() for key in ("context", "question", "answer"))
-    spoken = str(raw.get("language") or language or _guess(question))
+    context, question, answer = (whole(raw[k]).strip() for k in ("context", "question", "answer"))
+    spoken = whole(str(raw.get("language") or language or _guess(question)))
     source = raw.get("source", "")
     if not isinstance(source, str):
         raise ExamplesError(f"{where}: the source of an annotated example must be a text")
-    return Triplet.of(context, question, answer, spoken, source.strip())
+    return Triplet.of(context, question, answer, spoken, whole(source).strip())
 
 
 def _guess(text: str) -> str:

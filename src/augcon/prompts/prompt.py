@@ -22,6 +22,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from augcon.characters import whole
 from augcon.errors import ExamplesError
 from augcon.llm.base import Message
 from augcon.llm.call import Unusable
@@ -174,16 +175,17 @@ class Prompt:
     def schema(self) -> str:
         """The JSON schema of a reply, as canonical JSON text."""
         properties = {f.key: {"type": "string", "description": f.describe} for f in self.outputs}
-        whole = {
+        shape = {
             "type": "object",
             "properties": properties,
             "required": [field.key for field in self.outputs],
             "additionalProperties": False,
         }
-        return json.dumps(whole, ensure_ascii=False)
+        return json.dumps(shape, ensure_ascii=False)
 
     def parse(self, reply: str, form: Form) -> dict[str, str]:
-        """The outputs of a reply, every one non-empty. Raises Unusable otherwise."""
+        """The outputs of a reply, every one non-empty, of whole characters. Raises Unusable
+        otherwise."""
         text = THOUGHTS.sub("", reply, count=1).strip()
         found = self._parsers()[form](text)
         for field in self.outputs:
@@ -204,13 +206,13 @@ class Prompt:
             text = fenced[1]
         try:
             raw = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise Unusable("the reply is not JSON") from error
         if not isinstance(raw, dict) or set(raw) != {field.key for field in self.outputs}:
             raise Unusable("the reply is not an object with exactly the asked keys")
         if not all(type(value) in (str, int) for value in raw.values()):
             raise Unusable("a value of the reply is not text")
-        return {key: str(value).strip() for key, value in raw.items()}
+        return {key: whole(str(value)).strip() for key, value in raw.items()}
 
     def _parse_marked(self, text: str) -> dict[str, str]:
         pieces = MARK.split(text)

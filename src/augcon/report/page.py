@@ -11,6 +11,7 @@ from importlib import resources
 from string import Template
 from typing import Any
 
+from augcon.characters import escaped
 from augcon.records import BY_ROOT, Granularity, Pair
 from augcon.report.examples import tell_audits, tell_examples
 from augcon.sections import EMBEDDED
@@ -67,7 +68,7 @@ def write_report(run: Run) -> None:
     scorer = json.loads(steps["scorer"]) if "scorer" in steps else None
     page = resources.files("augcon.report").joinpath("page.html").read_text(encoding="utf-8")
     filled = Template(page).substitute(
-        title=escape(run.folder.absolute().name),
+        title=escape(escaped(run.folder.absolute().name)),
         summary=_summary(books, seen),
         books=_books(books),
         balance="The books balance." if books.balanced else _bad("The books do not balance."),

@@ -2,8 +2,9 @@
 
 Writes are handed to a single thread that commits them in batches (WAL, synchronous=FULL): what a
 caller has awaited is on disk, and the price of the sync is shared by everything that was waiting,
-and so is the waking of the event loop. Reads go through a connection of their own and see what has
-been committed.
+and so is the waking of the event loop. A change that cannot be made, for what it holds and not for
+the disk, is left out of its batch and costs only itself. Reads go through a connection of their own
+and see what has been committed.
 """
 
 from __future__ import annotations
@@ -32,9 +33,12 @@ FREE_SHARE = 0.25  # of all pages: with more, the file is made smaller when it i
 FREE_PAGES = 256  # with fewer it is not worth the while
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 CHEAP_PAGES = 16_000  # in use: so many are written anew in a moment
+# Of SQLite's errors, those that the values of a change bring about, whatever the database is like.
+OF_THE_VALUES = (sqlite3.DataError, sqlite3.IntegrityError, sqlite3.ProgrammingError)
 
 Write = Callable[[sqlite3.Connection], None]
 Done = Future[None] | asyncio.Future[None]
+Outcome = tuple[Done, Exception | None]  # what is wrong, if anything is
 
 
 class Database:
@@ -136,14 +140,33 @@ class Database:
 
     def _commit(self, connection: sqlite3.Connection, batch: list[tuple[Write, Done]]) -> None:
         batch = [(change, done) for change, done in batch if _is_wanted(done)]
-        problem = None
+        problems: list[Exception | None]
         try:
             with store_errors(self.path), connection:
-                for change, _ in batch:
-                    change(connection)
+                connection.execute("BEGIN")
+                problems = [self._make(connection, change) for change, _ in batch]
         except Exception as error:
+            problems = [error] * len(batch)
+        _tell([(done, problem) for (_, done), problem in zip(batch, problems, strict=True)])
+
+    def _make(self, connection: sqlite3.Connection, change: Write) -> Exception | None:
+        """Make a change in the batch's transaction; what is wrong with it alone, and it is undone.
+
+        It is made once only, because it may have drawn what it writes from an iterator. Raises
+        what is the database's fault or the disk's.
+        """
+        problem = None
+        connection.execute("SAVEPOINT change")
+        try:
+            with store_errors(self.path):
+                change(connection)
+        except Exception as error:
+            if not _is_of_the_change(error):
+                raise
+            connection.execute("ROLLBACK TO change")
             problem = error
-        _tell([done for _, done in batch], problem)
+        connection.execute("RELEASE change")
+        return problem
 
 
 def version_of(path: Path) -> int:
@@ -220,21 +243,25 @@ def _is_wanted(done: Done) -> bool:
     return not isinstance(done, Future) or done.set_running_or_notify_cancel()
 
 
-def _tell(waiting: list[Done], problem: Exception | None) -> None:
+def _is_of_the_change(error: Exception) -> bool:
+    return not isinstance(error, StoreError) or isinstance(error.__cause__, OF_THE_VALUES)
+
+
+def _tell(outcomes: list[Outcome]) -> None:
     """Each event loop is woken once, for all that wait in it."""
-    in_loops: dict[asyncio.AbstractEventLoop, list[Done]] = {}
-    for done in waiting:
+    in_loops: dict[asyncio.AbstractEventLoop, list[Outcome]] = {}
+    for done, problem in outcomes:
         if isinstance(done, Future):
-            _settle([done], problem)
+            _settle([(done, problem)])
         else:
-            in_loops.setdefault(done.get_loop(), []).append(done)
+            in_loops.setdefault(done.get_loop(), []).append((done, problem))
     for loop, many in in_loops.items():
         with contextlib.suppress(RuntimeError):  # closed: nobody waits in it any more
-            loop.call_soon_threadsafe(_settle, many, problem)
+            loop.call_soon_threadsafe(_settle, many)
 
 
-def _settle(waiting: list[Done], problem: Exception | None) -> None:
-    for done in waiting:
+def _settle(outcomes: list[Outcome]) -> None:
+    for done, problem in outcomes:
         if done.done():
             continue
         if problem is None:

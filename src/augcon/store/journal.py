@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from augcon.characters import whole
 from augcon.errors import StoreError
 from augcon.llm.base import Choice, Reply, Request, TokenLogprob, Usage
 from augcon.store.database import Database
@@ -114,7 +115,9 @@ def _decode(row: sqlite3.Row) -> Reply:
     if row["endpoint"] == "embedding":
         vector = np.frombuffer(row["reply"], dtype="<f4")
         return Reply(embedding=tuple(vector.tolist()), usage=usage)
-    choices = json.loads(zlib.decompress(row["reply"]).decode("utf-8", "surrogatepass"))
+    # An earlier version kept halves of characters as they came.
+    held = zlib.decompress(row["reply"]).decode("utf-8", "surrogatepass")
+    choices = json.loads(whole(held))
     return Reply(tuple(_choice(*raw) for raw in choices), usage=usage)
 
 

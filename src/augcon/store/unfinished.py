@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import TracebackType
 
+from augcon.characters import escaped
 from augcon.errors import OutputError
 from augcon.records import content_id
 from augcon.store.database import Database, store_errors
@@ -56,7 +57,7 @@ class Unfinished:
         self.lines = self.folder / "lines.jsonl"
         self.journal = SqliteJournal(self._database)
         self._ledger = Ledger(self._database)
-        self._take(str(source.absolute()))
+        self._take(escaped(str(source.absolute())))
 
     def _take(self, source: str) -> None:
         """Write down what is read, or find that it is what was read before."""
