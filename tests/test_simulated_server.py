@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
+import math
 import subprocess
 import sys
 import time
@@ -36,6 +37,8 @@ from tests.simulation.client import (
 from tests.simulation.engine import tokens_of
 from tests.simulation.faults import SHARES
 from tests.simulation.process import ROOT
+
+PATIENCE = 10.0  # seconds, for what comes at once or not at all
 
 
 @pytest.fixture
@@ -204,9 +207,11 @@ async def test_a_reset_is_read_as_a_broken_connection(server: Simulation) -> Non
 
 async def test_a_request_that_hangs_is_accepted_and_never_answered(server: Simulation) -> None:
     server.faults.hang = 1.0
-    with pytest.raises(TimeoutError):
-        await post(server, chat(), seconds=0.2)
-    assert server.log.requests == 1
+    asked = asyncio.create_task(post(server, chat()))
+    await until(lambda: server.log.faults == {"hang": 1})
+    assert not (await asyncio.wait([asked], timeout=0.2))[0]
+    assert server.log.requests == server.log.in_flight == 1
+    asked.cancel()
 
 
 @pytest.mark.parametrize(("fault", "least"), [("hang_body", 0), ("drip", 2)])
@@ -214,17 +219,18 @@ async def test_a_body_that_never_ends_begins_with_its_headers(
     server: Simulation, fault: str, least: int
 ) -> None:
     setattr(server.faults, fault, 1.0)
-    got = b""
-    url = server.url + "/chat/completions"
-    async with client(0.4) as session, session.post(url, json=chat()) as reply:
+    url, since = server.url + "/chat/completions", time.monotonic()
+    async with client() as session, session.post(url, json=chat()) as reply:
         assert reply.status == 200
         assert reply.content_type == "application/json"
+        got = await reply.content.readexactly(least)
         with suppress(TimeoutError):
-            while not reply.content.at_eof():
-                got += await reply.content.readany()
+            async with asyncio.timeout(0.2):
+                while not reply.content.at_eof():
+                    got += await reply.content.readany()
         assert not reply.content.at_eof()
-    assert len(got.strip()) == 0
-    assert least <= len(got) < 20
+    assert got.strip() == b""
+    assert len(got) <= least + (time.monotonic() - since) / server.faults.drip_every
 
 
 async def test_the_server_stops_at_once_although_requests_hang() -> None:
@@ -232,18 +238,18 @@ async def test_the_server_stops_at_once_although_requests_hang() -> None:
         asked = [asyncio.create_task(post(stuck, chat(seed))) for seed in range(6)]
         await until(lambda: stuck.log.in_flight == 6)
         since = time.monotonic()
-    assert time.monotonic() - since < 1.0
+    assert time.monotonic() - since < PATIENCE / 2
     replies = await asyncio.gather(*asked, return_exceptions=True)
     assert all(isinstance(reply, aiohttp.ClientError) for reply in replies)
 
 
 async def test_a_slow_request_takes_so_many_times_as_long(server: Simulation) -> None:
     server.faults = Faults(slow=1.0, slow_times=5.0)
-    server.engine = Engine(prefill_rate=1000)
+    server.engine = Engine(prefill_rate=100)
     _, reply = await post(server, chat())
     (exchange,) = server.log.exchanges
-    alone = reply["usage"]["prompt_tokens"] / 1000
-    assert 5 * alone <= exchange.finished - exchange.arrived < 5 * alone + 0.3
+    alone = reply["usage"]["prompt_tokens"] / 100
+    assert 5 * alone <= exchange.finished - exchange.arrived < 10 * alone
 
 
 @pytest.mark.parametrize(
@@ -330,18 +336,18 @@ async def test_a_prompt_of_megabytes_is_taken(server: Simulation) -> None:
 
 
 async def test_an_idle_connection_is_closed_and_a_used_one_is_not(server: Simulation) -> None:
-    server.faults.close_idle = 0.3
+    server.faults.close_idle = 0.5
     host, port = server.url.removeprefix("http://").removesuffix("/v1").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
-    since = time.monotonic()
-    for _ in range(4):
+    asked = since = time.monotonic()
+    while asked < since + 1.0:
+        asked = time.monotonic()
         writer.write(b"GET /v1/models HTTP/1.1\r\nHost: here\r\n\r\n")
         head = await reader.readuntil(b"\r\n\r\n")
         length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
         await reader.readexactly(length)
-        await asyncio.sleep(0.1)
-    assert await reader.read() == b""
-    assert 0.6 <= time.monotonic() - since < 3.0
+    assert await asyncio.wait_for(reader.read(), PATIENCE) == b""
+    assert time.monotonic() - asked >= 0.5
     writer.close()
 
 
@@ -353,8 +359,14 @@ async def test_faults_and_engine_can_be_replaced_while_the_server_runs(
     assert (await post(server, chat()))[0] == 500
     server.faults = Faults(key=KEY)
     assert (await post(server, chat()))[0] == 401
-    server.faults, server.engine = Faults(), Engine(slots=1, queue=0, decode_rate=100)
-    assert sorted(await post_all(server, [chat(1), chat(2)])) == [200, 429]
+    server.faults, server.engine = Faults(), Engine(slots=1, queue=0, decode_rate=0.1)
+    first = asyncio.create_task(post(server, chat(1)))
+    await until(lambda: server.log.occupancy != [])
+    assert (await post(server, chat(2)))[0] == 429
+    first.cancel()
+    await until(lambda: server.log.in_flight == 0)
+    server.engine.decode_rate = math.inf
+    assert (await post(server, chat(2)))[0] == 200
 
 
 # A process of its own

@@ -161,17 +161,17 @@ def test_a_stretch_too_short_to_tell_has_the_language_of_its_document() -> None:
 def test_a_million_units_take_seconds() -> None:
     text = "\n\n".join([paragraph(12, 25, 7, 31, 18)] * 10_800)
     assert count_units(text) > 1_000_000
-    started = time.perf_counter()
+    started = time.process_time()
     cut = contexts(text, 1000, 100)
-    assert time.perf_counter() - started < 15
+    assert time.process_time() - started < 15
     assert min(context.units for context in cut) > 700
 
 
 @pytest.mark.parametrize("piece", ["word ", "我", "a, ", "a\n\n", "# a\n", "---\n", "😀"])
 def test_a_million_characters_of_anything_take_linear_time(piece: str) -> None:
     text = piece * (1_000_000 // len(piece))
-    started = time.perf_counter()
+    started = time.process_time()
     cut = contexts(text, 500, 100)
-    assert time.perf_counter() - started < 15
+    assert time.process_time() - started < 15
     assert all(context.units <= 500 for context in cut)
     assert sum(len(written(context.text)) for context in cut) == len(written(text))

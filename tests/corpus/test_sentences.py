@@ -144,13 +144,13 @@ def test_sentences_on_one_long_line_are_found_as_on_a_short_one() -> None:
 )
 def test_a_million_characters_take_linear_time(piece: str) -> None:
     text = piece * (1_000_000 // len(piece))
-    started = time.perf_counter()
+    started = time.process_time()
     spans = sentence_spans(text, "en")
-    assert time.perf_counter() - started < 8
+    assert time.process_time() - started < 8
     assert sum(len(written(text[span.start : span.end])) for span in spans) == len(written(text))
 
 
 def test_a_million_characters_of_one_sentence_are_quick() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     assert len(sentence_spans("word " * 200_000, "en")) == 1
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2

@@ -60,6 +60,6 @@ def test_texts_apart_count_as_the_sum_of_both(left: str, right: str) -> None:
 )
 def test_a_million_characters_are_counted_in_linear_time(piece: str, units: int) -> None:
     text = piece * (1_000_000 // len(piece))
-    started = time.perf_counter()
+    started = time.process_time()
     assert count_units(text) == units
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2

@@ -10,11 +10,12 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import augcon
+from augcon.store import Run
 from tests.simulated_server import MODEL, Simulation
 
 SOURCE = Path(augcon.__file__).parents[1]
@@ -102,6 +103,14 @@ def rows(out: Path) -> list[dict[str, object]]:
 def journalled(out: Path) -> int:
     with sqlite3.connect(f"file:{out / 'run.db'}?mode=ro", uri=True) as database:
         return int(database.execute("SELECT COUNT(*) FROM journal").fetchone()[0])
+
+
+def steps_of(out: Path) -> dict[str, str]:
+    """The finished steps of a run, if it was begun."""
+    if not out.exists():
+        return {}
+    with closing(Run.read(out)) as opened:
+        return opened.ledger.steps()
 
 
 def run_command(

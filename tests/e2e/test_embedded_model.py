@@ -117,13 +117,19 @@ async def test_without_its_key_a_server_answers_nobody(rig: Rig) -> None:
     await stranger.close()
 
 
-async def test_closing_takes_less_than_a_second_with_requests_in_flight(rig: Rig) -> None:
-    long = Request("chat", (Message("user", "Tell a story."),), sampling=Sampling(1.0, 1.0, 1500))
+async def test_closing_does_not_wait_for_the_minute_that_requests_in_flight_take(rig: Rig) -> None:
+    long = Request(
+        "chat",
+        (Message("user", "Tell a story."),),
+        sampling=Sampling(1.0, 1.0, 1500),
+        grammar='root ::= [a-z ]+ "#"',  # hardly ever ends before its last token
+    )
     asked = [asyncio.create_task(rig.generator.ask(long)) for _ in range(12)]
     await asyncio.sleep(0.5)
+    assert not any(reply.done() for reply in asked)
     start = time.perf_counter()
     await rig.servers.close()
-    assert time.perf_counter() - start < 1.0
+    assert time.perf_counter() - start < 10.0
     replies = await asyncio.gather(*asked, return_exceptions=True)
     assert all(isinstance(reply, Exception) for reply in replies)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from contextlib import closing
 from email.utils import formatdate
 from pathlib import Path
 
@@ -15,7 +14,6 @@ import augcon
 from augcon.errors import BudgetSpentError
 from augcon.llm import call as call_path
 from augcon.llm import places
-from augcon.store import Run
 from tests.e2e.program import (
     CONCURRENCY,
     Undisturbed,
@@ -25,12 +23,14 @@ from tests.e2e.program import (
     small_settings,
     started,
     state,
+    steps_of,
     wait_until,
 )
 from tests.e2e.recorded import LOOK
 from tests.simulated_server import (
     MODEL,
     Faults,
+    ServerProcess,
     Simulation,
     simulated_process,
     simulated_server,
@@ -233,25 +233,28 @@ def test_a_context_that_is_too_long_is_asked_about_in_smaller_parts(
     assert books.pairs > 0
 
 
-def test_of_two_servers_one_may_die_and_come_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def answered_by(server: ServerProcess) -> int:
+    return int(server.stats()["answered"])
+
+
+def test_of_two_servers_one_may_die_and_come_back(tmp_path: Path) -> None:
     corpus = write_corpus(tmp_path / "corpus", english_files=5, chinese_files=2)
     out = tmp_path / "out"
     slow = Faults(delay=0.05)
     with simulated_process(slow) as one, simulated_process(slow) as two:
         arguments = run_command(corpus, out, one.url, "--base-url", two.url, model="patience = 60")
         with started(*arguments) as process:
-            wait_until(lambda: one.stats()["answered"] > 30, process)
-            assert two.stats()["answered"] > 15
+            wait_until(lambda: answered_by(one) > 30 and answered_by(two) > 15, process)
             one.kill()
-            before = two.stats()["answered"]
-            wait_until(lambda: two.stats()["answered"] > before + 30, process)
-            one.start()
-            wait_until(lambda: one.stats()["answered"] > 30, process)
-            again = two.stats()["answered"]
-            wait_until(lambda: two.stats()["answered"] > again + 15, process)
-            one.stats()
+            before = answered_by(two)
+            wait_until(lambda: answered_by(two) > before + 30, process)
+            with two.paused():  # so that the run cannot end before the other is back
+                one.start()
+                wait_until(lambda: answered_by(one) > 0, process)
+            back, again = answered_by(one), answered_by(two)
+            wait_until(
+                lambda: answered_by(one) > back + 30 and answered_by(two) > again + 15, process
+            )
             process.communicate(timeout=60)
             assert process.returncode == 0
     assert failures(out) == {}
@@ -288,14 +291,6 @@ def test_what_failed_for_a_fault_of_the_server_is_taken_up_by_the_same_command(
         assert server.log.requests == asked
     assert asked_twice(server) == set()
     assert dataset(out) == dataset(whole) != before
-
-
-def steps_of(out: Path) -> dict[str, str]:
-    """The finished steps of a run, if it was begun."""
-    if not out.exists():
-        return {}
-    with closing(Run.read(out)) as opened:
-        return opened.ledger.steps()
 
 
 def asked_twice(server: Simulation) -> set[str]:

@@ -29,30 +29,32 @@ DELAY = Faults(delay=0.01)
 SERVER_KILLS = 24  # each costs a server's start, and a second in which the program lets it rest
 SERVER_SECONDS = 1.5
 OUTAGE = 0.3  # seconds at most from a server's death to its next start
+SHARE = 0.7  # of the record's lines, two for every request, within which all the kills fall
 START = 1.2  # seconds, about, until a program asks for the first time
 
 
 class Moments:
-    """Random ones of a run's life: after some more requests, half of them after some time if that
-    is sooner. So many requests are left for those to come, however fast the machine is."""
+    """Random ones of a run's life, so many: after some more requests, half of them after some time
+    if that is sooner. How many more goes by what is left of the run, so that a moment that was
+    noticed late takes nothing from those to come, however fast or busy the machine is."""
 
-    def __init__(self, seed: int, record: Record, lines: int, seconds: float) -> None:
+    def __init__(
+        self, seed: int, record: Record, undisturbed: Undisturbed, number: int, seconds: float
+    ) -> None:
         self._draw = random.Random(seed)
         self._record = record
-        self._lines = lines
+        self._end = round(SHARE * 2 * undisturbed.asked)
+        self._left = number
         self._seconds = seconds
 
     def next(self) -> Callable[[], bool]:
         """Whether the next of them has come."""
-        enough = len(self._record) + self._draw.randint(1, 2 * self._lines)
+        line = len(self._record)
+        enough = line + self._draw.randint(1, max(1, 2 * (self._end - line) // (self._left + 1)))
+        self._left -= 1
         seconds = self._draw.uniform(0, self._seconds) if self._draw.random() < 0.5 else math.inf
         end = time.monotonic() + seconds
         return lambda: len(self._record) >= enough or time.monotonic() >= end
-
-
-def lines_each(undisturbed: Undisturbed, kills: int) -> int:
-    """How far the record may go on between two kills: it has two lines for every request."""
-    return max(1, round(0.7 * 2 * undisturbed.asked / kills))
 
 
 def come_or_ended(moment: Callable[[], bool], ended: Callable[[], object]) -> bool:
@@ -65,7 +67,7 @@ def test_a_run_that_is_killed_fifty_times_ends_as_if_nothing_had_happened(
     corpus: Path, tmp_path: Path, undisturbed: Undisturbed
 ) -> None:
     out, record = tmp_path / "out", Record(tmp_path / "asked.jsonl")
-    moments = Moments(1, record, lines_each(undisturbed, KILLS), START + 0.2)
+    moments = Moments(1, record, undisturbed, KILLS, START + 0.2)
     at_work = 0
     with simulated_server(DELAY, record=str(record.path)) as server:
         arguments = run_command(corpus, out, server.url)
@@ -132,7 +134,7 @@ def test_a_run_outlives_its_server_and_asks_again_for_no_more_than_was_in_flight
 ) -> None:
     """The program waits and goes on by itself."""
     out, record = tmp_path / "out", Record(tmp_path / "asked.jsonl")
-    moments = Moments(2, record, lines_each(undisturbed, SERVER_KILLS), SERVER_SECONDS)
+    moments = Moments(2, record, undisturbed, SERVER_KILLS, SERVER_SECONDS)
     draw, deaths = random.Random(3), list[Death]()
     with simulated_process(DELAY, record=str(record.path)) as server:
         with started(*run_command(corpus, out, server.url, model=PATIENT)) as process:
@@ -152,7 +154,7 @@ def test_program_and_server_may_die_in_turn(
     corpus: Path, tmp_path: Path, undisturbed: Undisturbed
 ) -> None:
     out, record = tmp_path / "out", Record(tmp_path / "asked.jsonl")
-    moments = Moments(4, record, lines_each(undisturbed, SERVER_KILLS), SERVER_SECONDS)
+    moments = Moments(4, record, undisturbed, SERVER_KILLS, SERVER_SECONDS)
     draw, deaths, at_work = random.Random(5), list[Death](), 0
     with simulated_process(DELAY, record=str(record.path)) as server:
         arguments = run_command(corpus, out, server.url, model=PATIENT)

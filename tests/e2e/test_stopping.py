@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.program import Undisturbed, call, dataset, run_command, started, state, wait_until
+from tests.e2e.program import (
+    Undisturbed,
+    call,
+    dataset,
+    run_command,
+    started,
+    state,
+    steps_of,
+    wait_until,
+)
 from tests.simulated_server import Faults, simulated_process, simulated_server
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
@@ -91,19 +101,26 @@ def test_a_run_leaves_at_once_while_it_is_starting(
 def test_a_run_leaves_at_once_while_the_scorer_is_fitted(
     corpus: Path, tmp_path: Path, undisturbed: Undisturbed, number: signal.Signals
 ) -> None:
-    out, draw = tmp_path / "out", random.Random(number)
+    """Every time from a beginning without a scorer, for one that is fitted is remembered."""
+    begun, draw, unfitted = tmp_path / "begun", random.Random(number), 0
     with simulated_server(Faults(delay=0.01)) as server:
-        arguments = run_command(corpus, out, server.url)
-        with started(*arguments) as process:
-            # All that the scorer is fitted on has been embedded, and it has not scored yet.
-            wait_until(lambda: embedded(server.log.bodies) >= PILOT, process)
-            goes_on(leaves(process, number), out)
-        for _ in range(3):
+        few = run_command(corpus, begun, server.url, "--budget", f"{PILOT - 9} calls")
+        assert call(*few).returncode == 1
+        left = PILOT - embedded(server.log.bodies)
+        for attempt in range(4):
+            out = shutil.copytree(begun, tmp_path / f"out-{attempt}")
+            arguments, seen = run_command(corpus, out, server.url), len(server.log.bodies)
             with started(*arguments) as process:
-                wait_until(lambda p=process: is_fitting(p), process)
-                time.sleep(draw.uniform(0, 0.1))
+                if attempt == 0:
+                    # All that the scorer is fitted on has been embedded.
+                    wait_until(lambda n=seen: embedded(server.log.bodies[n:]) >= left, process)
+                else:
+                    wait_until(lambda p=process: is_fitting(p), process)
+                    time.sleep(draw.uniform(0, 0.1))
                 goes_on(leaves(process, number), out)
+            unfitted += "scorer" not in steps_of(out)
         assert call(*arguments).returncode == 0
+    assert unfitted > 0
     assert dataset(out) == undisturbed.dataset
 
 

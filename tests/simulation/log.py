@@ -1,6 +1,7 @@
 """What a simulated server was asked, what it said, and how busy its slots were, exactly.
 
-All times are seconds of the monotonic clock, which every process of this machine shares.
+All times are seconds of the monotonic clock, which every process of this machine shares, unless the
+log is given another.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import json
 import time
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -36,12 +37,14 @@ class Occupancy(NamedTuple):
 class Log:
     """What was asked. `bodies` are the requests that were answered, unless there are too many.
 
+    clock   what tells the time, in seconds
     record  a file to which every request is added when it was read, and once more when it is
             answered: what is in it stays when the server is killed
     """
 
     keep_bodies: bool = True
     record: str = ""
+    clock: Callable[[], float] = time.monotonic
     bodies: list[dict[str, Any]] = field(default_factory=list)
     exchanges: list[Exchange] = field(default_factory=list)
     occupancy: list[Occupancy] = field(default_factory=list)
@@ -72,11 +75,11 @@ class Log:
         self.requests += 1
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
-        return time.monotonic()
+        return self.clock()
 
     def went(self, arrived: float, status: int) -> None:
         self.in_flight -= 1
-        self.exchanges.append(Exchange(arrived, time.monotonic(), status))
+        self.exchanges.append(Exchange(arrived, self.clock(), status))
         if status >= 400:
             self.refused[status] += 1
 
@@ -99,7 +102,7 @@ class Log:
 
     def occupied(self, busy: int, slots: int) -> None:
         if not self.occupancy or self.occupancy[-1][1:] != (busy, slots):
-            self.occupancy.append(Occupancy(time.monotonic(), busy, slots))
+            self.occupancy.append(Occupancy(self.clock(), busy, slots))
 
     def busy_share(self, start: float, end: float) -> float:
         """The part of all slots' time between two moments in which they worked.
@@ -126,7 +129,7 @@ class Log:
         start = min((e.arrived for e in self.exchanges), default=0.0)
         end = max((e.finished for e in self.exchanges), default=0.0)
         return {
-            "now": time.monotonic(),
+            "now": self.clock(),
             "requests": self.requests,
             "answered": self.answered,
             "refused": {str(status): n for status, n in sorted(self.refused.items())},
