@@ -22,7 +22,7 @@ class _Skipping(selectors.DefaultSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         self.now += timeout or 0.0
-        return super().select(0.0)
+        return super().select(None if timeout is None else 0.0)
 
 
 class _SimulatedTime(asyncio.SelectorEventLoop):

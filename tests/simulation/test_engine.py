@@ -47,6 +47,7 @@ async def test_no_more_requests_run_than_there_are_slots_and_all_slots_are_used(
     assert all(at.busy <= at.slots for at in server.log.occupancy)
     assert max(at.busy for at in server.log.occupancy) == 3
     assert server.log.occupancy[-1].busy == 0
+    assert server.log.most_in_flight >= 20
     assert server.log.answered == server.log.requests == 21
 
 
