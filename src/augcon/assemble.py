@@ -26,6 +26,7 @@ from augcon.config import Settings
 from augcon.corpus import count_units, sentence_spans
 from augcon.errors import SettingsError
 from augcon.llm.base import Sampling
+from augcon.llm.call import Caller
 from augcon.llm.models import Models
 from augcon.prompts import Asker, Exchange, Library, Prompt
 from augcon.prompts.library import LANGUAGES
@@ -53,6 +54,8 @@ __all__ = [
     "assemble_terms",
     "assemble_tree",
     "assemble_unknown",
+    "comparer",
+    "demand_comparer",
     "is_embedded",
     "library_of",
     "longest_request",
@@ -79,6 +82,19 @@ NO_NEAREST = (
     'answers.choose = "nearest" needs embeddings, and the server serves none: name a model that it '
     "does serve them of as model.embeddings, or choose another answers.choose"
 )
+
+
+def demand_comparer(settings: Settings, models: Models) -> None:
+    """Raise SettingsError where examples are to be compared by meaning, and nothing can."""
+    if settings.answers.by_meaning:
+        comparer(models)
+
+
+def comparer(models: Models) -> Caller:
+    """What embeds the examples. Raises SettingsError where nothing can."""
+    if models.comparer is None:
+        raise SettingsError(NO_NEAREST)
+    return models.comparer
 
 
 def library_of(settings: Settings) -> Library:

@@ -97,7 +97,7 @@ def _comparing(settings: Settings, *, able: bool) -> Iterator[Check]:
     """What compares texts by meaning, where the settings ask for it."""
     if settings.split == "semantic":
         yield Check("split", able, "semantic" if able else NO_EMBEDDINGS)
-    if settings.answers.choose == "nearest" and settings.answers.shown:
+    if settings.answers.by_meaning:
         yield Check("examples", able, "nearest" if able else NO_NEAREST)
 
 

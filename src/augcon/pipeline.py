@@ -19,6 +19,7 @@ from augcon.assemble import (
     assemble_classifier,
     assemble_tree,
     assemble_unknown,
+    demand_comparer,
     library_of,
     longest_request,
     principle_tokens,
@@ -33,7 +34,7 @@ from augcon.fitting import choose_pilot, prepare_scorer
 from augcon.forecast import ASSUMED, Served, expect
 from augcon.llm.budget import Budget, Spent
 from augcon.llm.models import Models, open_models
-from augcon.prepare import demand_comparer, prepare_responder
+from augcon.prepare import prepare_responder
 from augcon.records import Augmented, Context, failed
 from augcon.report import write_report
 from augcon.scorer import Scorer

@@ -25,17 +25,15 @@ from augcon.answer import (
     Tried,
 )
 from augcon.assemble import (
-    NO_NEAREST,
     assemble_checking,
     assemble_generator,
     assemble_small_responder,
+    comparer,
     is_embedded,
 )
 from augcon.audit import audit_examples
 from augcon.config import Settings
-from augcon.errors import SettingsError
 from augcon.llm.budget import Spent
-from augcon.llm.call import Caller
 from augcon.llm.models import Models, Remember
 from augcon.llm.tally import Tally
 from augcon.prompts import Library
@@ -43,7 +41,7 @@ from augcon.prompts.library import prompt_language
 from augcon.records import Triplet
 from augcon.sections import STANDARD
 
-__all__ = ["Chosen", "choose_examples", "demand_comparer", "prepare_responder"]
+__all__ = ["Chosen", "choose_examples", "prepare_responder"]
 
 TOO_FEW = (
     "only {number} annotated, too few to search (it takes {fewest}): {taken} of them are used, "
@@ -166,7 +164,7 @@ async def _shown(
     fixed: Mapping[str, Sequence[Triplet]],
 ) -> Examples:
     answers = settings.answers
-    if answers.choose != "nearest" or not answers.shown:
+    if not answers.by_meaning:
         return FixedExamples(fixed)
     return await NearestExamples.over(comparer(models), annotated, answers.shots)
 
@@ -250,16 +248,3 @@ class _Choosing:
     def _bare(self) -> GenerateResponder:
         """What answers with the examples that it is given for each question."""
         return assemble_generator(self.settings, self.models, self.library, FixedExamples({}))
-
-
-def demand_comparer(settings: Settings, models: Models) -> None:
-    """Raise SettingsError where examples are to be compared by meaning, and nothing can."""
-    if settings.answers.choose == "nearest" and settings.answers.shown:
-        comparer(models)
-
-
-def comparer(models: Models) -> Caller:
-    """What embeds the examples. Raises SettingsError where nothing can."""
-    if models.comparer is None:
-        raise SettingsError(NO_NEAREST)
-    return models.comparer

@@ -325,6 +325,11 @@ class AnswerSettings(Strict):
         """How many examples the answering prompt shows at most."""
         return 0 if self.choose == "none" else self.shots
 
+    @property
+    def by_meaning(self) -> bool:
+        """Whether each question has examples of its own, found by comparing meanings."""
+        return self.choose == "nearest" and self.shown > 0
+
     @model_validator(mode="after")
     def _tries_every_set(self) -> AnswerSettings:
         if self.choose == "search" and self.search_budget < self.search_trials:

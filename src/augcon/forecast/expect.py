@@ -157,7 +157,7 @@ def _ordinary(
         return _language(settings, library, served, language)
 
     classified = settings.selection.granularity == "model"
-    nearest = settings.answers.choose == "nearest" and settings.answers.shots > 0
+    nearest = settings.answers.by_meaning
     embedded, judged = _is_embedded_for(settings, served), _kind(settings) == "judge"
 
     def ask(root: Context) -> None:

@@ -14,15 +14,15 @@ from dataclasses import dataclass, field, replace
 
 from augcon.answer import FixedExamples, Responder
 from augcon.assemble import (
-    NO_NEAREST,
     assemble_generator,
     assemble_tree,
+    demand_comparer,
     library_of,
     principle_tokens,
 )
 from augcon.config import Settings
 from augcon.corpus import count_units, sentence_spans
-from augcon.errors import ItemError, ModelError, SettingsError
+from augcon.errors import ItemError, ModelError
 from augcon.forecast.rates import Rates, Served, Sizes
 from augcon.llm.base import Model, Reply, Request, Usage
 from augcon.llm.budget import Budget, Spent
@@ -135,14 +135,13 @@ async def probe_server(settings: Settings, roots: Sequence[Context]) -> Probed:
     Raises ModelError where the server cannot be used at all, and SettingsError where it cannot do
     what the settings ask for.
     """
-    budget, answers = Budget(), settings.answers
+    budget = Budget()
     try:
         async with open_models(
             *(settings.model, MemoryJournal(), settings.seed, _done_now, Meter()),
             *(_silently, 0, budget, principle_tokens(settings)),
         ) as models:
-            if answers.choose == "nearest" and answers.shown and models.comparer is None:
-                raise SettingsError(NO_NEAREST)
+            demand_comparer(settings, models)
             probes = await _probed(settings, models, roots)
     except ExceptionGroup as faults:
         raise single_fault(faults) from faults
