@@ -105,9 +105,9 @@ class Result:
     ) -> int:
         """Write the pairs to a file (.jsonl or .parquet) in another format; returns its rows.
 
-        format  "augcon", "messages", "alpaca", "sharegpt" or "prompt-completion", a row for each
-                pair; "dpo", for each draft that its pair's answer is better than; "conversations",
-                the pairs of a root context joined
+        format   "augcon", "messages", "alpaca", "sharegpt" or "prompt-completion", a row for each
+                 pair; "dpo", for each draft that its pair's answer is better than;
+                 "conversations", the pairs of a root context joined
         turns    most questions of a conversation (10)
         unknown  with the pairs that say that something is not known
         """

@@ -240,11 +240,17 @@ def load_settings(
     except ValidationError as error:
         raise SettingsError(f"{where}: {'; '.join(_problems(error))}") from error
     settings = _anchored(settings, Path() if path is None else path.parent, said)
-    for key, value in _flat(settings.model_dump(mode="json")):
-        for text in value if isinstance(value, list) else [value]:
-            if isinstance(text, str) and escaped(text) != text:
-                raise SettingsError(f"{where}: {key}: {escaped(text)} is not UTF-8 text; rename it")
+    for key, text in _texts(settings):
+        if escaped(text) != text:
+            raise SettingsError(f"{where}: {key}: {escaped(text)} is not UTF-8 text; rename it")
     return settings
+
+
+def _texts(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Every text in the settings, with the dotted name of where it stands."""
+    for key, value in _flat(settings.model_dump(mode="json")):
+        several = value if isinstance(value, list) else [value]
+        yield from ((key, text) for text in several if isinstance(text, str))
 
 
 def read_budget(said: str) -> dict[str, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from augcon.checkup import Check
 from augcon.errors import ExamplesError, ModelError
 from augcon.prompts import Library
 from augcon.watch import Watch
-from tests.e2e.program import rows
+from tests.e2e.program import rows, steps_of
 from tests.e2e.test_run import SMALL
 from tests.e2e.test_verification import asked_with
 from tests.simulated_server import MODEL, Faults, Simulation, simulated_server
@@ -130,19 +131,13 @@ def test_answers_have_the_language_that_is_set_and_questions_that_of_their_text(
     for row in found:
         assert bool(HAN.search(str(row["answer"]))) is (language == "zh")
         assert bool(HAN.search(str(row["question"]))) is (row["language"] == "zh")
-    steps = json.loads(json.dumps(_steps(result)))
+    steps = _steps(result)
     assert steps[f"examples-{other}"]["examples"] == []
     assert len(steps[f"examples-{language}"]["examples"]) == SMALL["answers.shots"]
 
 
-def _steps(result: augcon.Result) -> dict[str, dict[str, object]]:
-    from augcon.store import Run
-
-    opened = Run.read(result.folder)
-    try:
-        return {name: json.loads(output) for name, output in opened.ledger.steps().items()}
-    finally:
-        opened.close()
+def _steps(result: augcon.Result) -> dict[str, Any]:
+    return {name: json.loads(output) for name, output in steps_of(result.folder).items()}
 
 
 def test_a_number_that_the_context_does_not_hold_is_found_in_another_language_too(
@@ -183,7 +178,7 @@ def test_examples_of_the_users_own_are_looked_at_once_and_what_is_wrong_is_told(
         ("Whe", "breaks_principles"),
         ("How", "breaks_principles"),
     ]
-    assert len(_steps(result)["examples-en"]["examples"]) == 2  # type: ignore[arg-type]
+    assert len(_steps(result)["examples-en"]["examples"]) == 2
     page = (result.folder / "report.html").read_text(encoding="utf-8")
     assert "3 annotated examples were looked at" in page
     assert "something is wrong with 3" in page

@@ -218,7 +218,7 @@ class Caller:
             del self._in_flight[identity]
 
     async def _asked(self, request: Request, keep: Keep) -> Reply:
-        """The reply, after as many passing faults as it takes to tell whose fault it is."""
+        """The reply. A fault that stops the run lets nothing more be sent from here on."""
         try:
             return await self._asked_again(request, keep)
         except RunError as fault:
@@ -226,6 +226,7 @@ class Caller:
             raise
 
     async def _asked_again(self, request: Request, keep: Keep) -> Reply:
+        """The reply, after as many passing faults as it takes to tell whose fault it is."""
         trouble = _Trouble()
         while True:
             try:

@@ -216,8 +216,8 @@ class Library:
             if self.folder is not None and (path := self.folder / language / old).exists():
                 where = self.folder / language / new
                 raise ExamplesError(f"{path}: is not read any more; move it to {where}")
+        known = [placeholder.strip("{}") for placeholder in (SOURCE, LANGUAGE)]
         for said in PLACEHOLDER.findall(self.principles(language)):
-            known = [placeholder.strip("{}") for placeholder in (SOURCE, LANGUAGE)]
             near = difflib.get_close_matches(said, known, n=1)
             if near and said not in known:
                 raise ExamplesError(
